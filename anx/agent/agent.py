@@ -1,0 +1,70 @@
+"""The agent: splitter -> neuron -> pooler -> policy, for one agent in one episode."""
+
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from anx.agent.neuron import State
+
+
+class AgentState(NamedTuple):
+    """What an agent carries from step to step of one episode."""
+
+    neuron: State
+    previous_action: Tensor  # [A]
+
+
+class Thought(NamedTuple):
+    """How an agent came to an action."""
+
+    attention: Tensor  # [N, M]
+    latent: Tensor  # [M, V]
+    action: Tensor  # [A]
+
+
+class Agent(nn.Module):
+    """One permutation-invariant agent. `anx.population` makes it many.
+
+    Nothing recurrent lives on the module: state enters and leaves every call.
+
+    Args:
+        splitter: observation -> inputs [N, F].
+        neuron: inputs, previous action, state -> keys, values, state.
+        pooler: keys, values -> latent code [M, V].
+        policy: latent code -> action [A].
+        action_size: A.
+    """
+
+    def __init__(
+        self, splitter: nn.Module, neuron: nn.Module, pooler: nn.Module, policy: nn.Module, *, action_size: int
+    ) -> None:
+        super().__init__()
+        self.splitter = splitter
+        self.neuron = neuron
+        self.pooler = pooler
+        self.policy = policy
+        self.action_size = action_size
+
+    def initial_state(self, num_inputs: int) -> AgentState:
+        """The state at the start of an episode with N inputs; the previous action is 0."""
+        parameter = next(self.parameters())
+        return AgentState(self.neuron.initial_state(num_inputs), parameter.new_zeros(self.action_size))
+
+    def prepare(self) -> Any:
+        """What depends on the parameters only: worked out once a rollout instead of once a step."""
+        return self.pooler.prepare()
+
+    def explain(self, prepared: Any, inputs: Tensor, state: AgentState) -> tuple[Thought, AgentState]:
+        """Like `forward`, with everything on the way to the action."""
+        keys, values, neuron_state = self.neuron(inputs, state.previous_action, state.neuron)
+        attention = self.pooler.attend(prepared, keys)
+        latent = self.pooler(prepared, keys, values)
+        action = self.policy(latent)
+        return Thought(attention, latent, action), AgentState(neuron_state, action)
+
+    def forward(self, prepared: Any, inputs: Tensor, state: AgentState) -> tuple[Tensor, AgentState]:
+        """Inputs [N, F] (the splitter's, perhaps perturbed), state -> action [A], state."""
+        keys, values, neuron_state = self.neuron(inputs, state.previous_action, state.neuron)
+        latent = self.pooler(prepared, keys, values)  # [M, V]
+        action = self.policy(latent)  # [A]
+        return action, AgentState(neuron_state, action)

@@ -1,0 +1,94 @@
+"""Sensory neurons: what one input says, and what it says it about. All inputs share one set of weights."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+State = tuple[Tensor, ...]
+
+
+class LSTMNeuron(nn.Module):
+    """A recurrent neuron per input: keys come from an LSTM over [input, previous action]; values pass through.
+
+    Tang & Ha 2021, equations 1 and 4 and appendix A (cart-pole and Ant).
+
+    Args:
+        features: features of one input, F.
+        action_size: A.
+        hidden_size: K, the LSTM's size and that of a key.
+    """
+
+    def __init__(self, features: int, action_size: int, hidden_size: int = 8) -> None:
+        super().__init__()
+        self.key_size = hidden_size
+        self.value_size = features
+        self.cell = nn.LSTMCell(features + action_size, hidden_size)
+
+    def initial_state(self, num_inputs: int) -> State:
+        """The hidden and the cell state, each [N, K], at the start of an episode."""
+        zeros = self.cell.weight_hh.new_zeros(num_inputs, self.key_size)
+        return zeros, zeros
+
+    def forward(self, inputs: Tensor, previous_action: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """Inputs [N, F], previous action [A], state -> keys [N, K], values [N, F], state."""
+        hidden, memory = state
+        action = previous_action.expand(inputs.shape[0], -1)  # [N, A]
+        seen = torch.cat([inputs, action], dim=-1)  # [N, F + A]
+        # torch.func cannot vectorise the fused LSTMCell; its parameters and its mathematics are these.
+        gates = F.linear(seen, self.cell.weight_ih, self.cell.bias_ih)
+        gates = gates + F.linear(hidden, self.cell.weight_hh, self.cell.bias_hh)  # [N, 4 K]
+        i, f, g, o = gates.chunk(4, dim=-1)
+        memory = f.sigmoid() * memory + i.sigmoid() * g.tanh()
+        hidden = o.sigmoid() * memory.tanh()
+        return hidden, inputs, (hidden, memory)
+
+
+class FrameDifferenceNeuron(nn.Module):
+    """A stateless neuron for patches: keys are what moved and the previous action; values are the normalised frames.
+
+    Tang & Ha 2021, section 4.3 and appendix A (Pong and CarRacing).
+
+    Args:
+        features: features of one input, frames * pixels.
+        action_size: A.
+        frames: stacked frames in one input, oldest first.
+    """
+
+    def __init__(self, features: int, action_size: int, frames: int = 4) -> None:
+        super().__init__()
+        if frames < 2 or features % frames:
+            raise ValueError(f"neuron.frames={frames} must be at least 2 and divide the input's {features} features")
+        self.frames = frames
+        self.pixels = features // frames
+        self.key_size = (frames - 1) * self.pixels + action_size
+        self.value_size = features
+
+    def initial_state(self, num_inputs: int) -> State:
+        """No state."""
+        return ()
+
+    def forward(self, inputs: Tensor, previous_action: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """Inputs [N, S * p], previous action [A] -> keys [N, (S - 1) * p + A], values [N, S * p], state."""
+        count = inputs.shape[0]
+        frames = inputs.reshape(count, self.frames, self.pixels)  # [N, S, p]
+        moved = frames[:, 1:] - frames[:, :-1]  # [N, S - 1, p], newer minus older
+        moved = moved.transpose(1, 2).reshape(count, -1)  # pixel by pixel, as the authors' weights expect
+        keys = torch.cat([moved, previous_action.expand(count, -1)], dim=-1)
+        values = F.layer_norm(frames, (self.pixels,)).reshape(count, -1)
+        return keys, values, state
+
+
+class PassThroughNeuron(nn.Module):
+    """No neuron: keys and values are the input itself. The baseline without AttentionNeuron stands on it."""
+
+    def __init__(self, features: int, action_size: int) -> None:
+        super().__init__()
+        self.key_size = self.value_size = features
+
+    def initial_state(self, num_inputs: int) -> State:
+        """No state."""
+        return ()
+
+    def forward(self, inputs: Tensor, previous_action: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """Inputs [N, F] -> keys [N, F], values [N, F], state."""
+        return inputs, inputs, state

@@ -1,0 +1,137 @@
+"""Poolers: what N neurons say -> a latent code of fixed size."""
+
+import math
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def sinusoidal_table(rows: int, columns: int) -> Tensor:
+    """The fixed queries Q [rows, columns]: sines in even columns, cosines in odd ones (Vaswani et al. 2017, 3.5)."""
+    column = torch.arange(columns, dtype=torch.float64)
+    angle = torch.arange(rows, dtype=torch.float64).unsqueeze(1) / 10000 ** (2 * (column // 2) / columns)
+    return torch.where(column % 2 == 0, angle.sin(), angle.cos()).float()
+
+
+def round_to_20_bits(x: Tensor) -> Tensor:
+    """Double precision, 53 bits, rounded to the first 20 (Dekker 1971, the splitting of a product)."""
+    spread = x * (2.0**33 + 1)
+    return spread - (spread - x)
+
+
+class AttentionPooler(nn.Module):
+    """M fixed queries attend to N inputs: latent = output(gain * attention(Wq Q, Wk keys) @ Wv values).
+
+    Tang & Ha 2021, equations 2 to 4. The sum runs over the inputs, so their order does not matter.
+
+    Args:
+        key_size: features of a neuron's key, K.
+        value_size: features of a neuron's value, V.
+        num_inputs: not needed: the code has the same size for any number of inputs.
+        num_queries: M, rows of the latent code.
+        query_size: columns of the sinusoidal table Q.
+        message_size: features into which queries and keys are projected, d.
+        value_message_size: features into which values are projected; null takes the values as they are.
+        activation: `tanh` weighs each input by itself, `softmax` lets the inputs compete.
+        bias: whether the projections have one.
+        scale: whether dot products are divided by sqrt(d).
+        output: `tanh`, or `relu_layer_norm` over a latent's features.
+        gain: scales the pooled sum before `output`; 0.5 accounts for twice the inputs.
+    """
+
+    def __init__(
+        self,
+        key_size: int,
+        value_size: int,
+        num_inputs: int | None = None,
+        *,
+        num_queries: int = 16,
+        query_size: int = 8,
+        message_size: int = 32,
+        value_message_size: int | None = None,
+        activation: Literal["tanh", "softmax"] = "tanh",
+        bias: bool = False,
+        scale: bool = False,
+        output: Literal["tanh", "relu_layer_norm"] = "tanh",
+        gain: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if min(num_queries, query_size, message_size) < 1:
+            raise ValueError(
+                f"pooler.num_queries={num_queries}, pooler.query_size={query_size} and "
+                f"pooler.message_size={message_size} must be at least 1"
+            )
+        if activation not in ("tanh", "softmax"):
+            raise ValueError(f"pooler.activation={activation} is not one of tanh, softmax")
+        if output not in ("tanh", "relu_layer_norm"):
+            raise ValueError(f"pooler.output={output} is not one of tanh, relu_layer_norm")
+        self.activation = activation
+        self.output = output
+        self.gain = gain
+        self.temperature = math.sqrt(message_size) if scale else 1.0
+        self.latent_shape = (num_queries, value_message_size or value_size)
+        self.register_buffer("table", sinusoidal_table(num_queries, query_size), persistent=False)
+        self.query = nn.Linear(query_size, message_size, bias=bias)
+        self.key = nn.Linear(key_size, message_size, bias=bias)
+        self.value = nn.Linear(value_size, value_message_size, bias=bias) if value_message_size else nn.Identity()
+        # (Wq Q)(Wk k + b)^T = (Wq Q Wk) k^T + (Wq Q) b^T: with few queries it is cheaper to move Wk to their side,
+        # once an agent instead of once an input and step.
+        self.folds_key = num_queries * key_size < message_size * (key_size + num_queries)
+
+    def prepare(self) -> tuple[Tensor, Tensor]:
+        """What attention needs that no input changes: queries [M, K or d] and their offsets [M]."""
+        queries = self.query(self.table) / self.temperature  # [M, d]
+        if not self.folds_key:
+            return queries, queries.new_zeros(len(queries))
+        offsets = queries @ self.key.bias if self.key.bias is not None else queries.new_zeros(len(queries))
+        return queries @ self.key.weight, offsets
+
+    def attend(self, prepared: tuple[Tensor, Tensor], keys: Tensor) -> Tensor:
+        """Keys [N, K] -> attention weights [N, M]."""
+        queries, offsets = prepared
+        logits = F.linear(keys if self.folds_key else self.key(keys), queries, offsets)  # [N, M]
+        return logits.tanh() if self.activation == "tanh" else logits.softmax(dim=0)
+
+    def forward(self, prepared: tuple[Tensor, Tensor], keys: Tensor, values: Tensor) -> Tensor:
+        """Keys [N, K], values [N, V] -> latent code [M, V']."""
+        pooled = self.attend(prepared, keys).T @ self.value(values)  # [M, V']
+        if pooled.dtype == torch.float64:
+            # The order of a sum shows in its last bits, and a chaotic world makes two different episodes of that.
+            # Rounded to 20 bits, the sum is the same to the bit however the inputs are ordered or repeated.
+            pooled = round_to_20_bits(pooled)
+        if self.output == "tanh":
+            return (self.gain * pooled).tanh()
+        return F.layer_norm((self.gain * pooled).relu(), pooled.shape[-1:])
+
+
+class ConcatenationPooler(nn.Module):
+    """No attention: the latent code is the values in their order. Not permutation invariant, on purpose.
+
+    Args:
+        key_size: not needed.
+        value_size: V.
+        num_inputs: N; with a perturbation that changes it, this agent cannot act.
+    """
+
+    def __init__(self, key_size: int, value_size: int, num_inputs: int) -> None:
+        super().__init__()
+        self.latent_shape = (num_inputs, value_size)
+
+    def prepare(self) -> tuple[()]:
+        """Nothing."""
+        return ()
+
+    def attend(self, prepared: tuple[()], keys: Tensor) -> Tensor:
+        """No attention: [N, 0]."""
+        return keys.new_zeros(len(keys), 0)
+
+    def forward(self, prepared: tuple[()], keys: Tensor, values: Tensor) -> Tensor:
+        """Values [N, V] -> latent code [N, V]."""
+        if values.shape != self.latent_shape:
+            raise ValueError(
+                f"pooler=concatenation takes {self.latent_shape[0]} inputs and was given {values.shape[0]}: an agent "
+                "without attention cannot be evaluated under duplicate, noise or occlude"
+            )
+        return values

@@ -1,0 +1,129 @@
+"""Evolution as a LightningModule: one training step is one generation."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from torch import Tensor
+
+from anx.agent.agent import Agent
+from anx.envs.perturbations import Shuffle
+from anx.evolution.optimizer import NevergradOptimizer
+from anx.population import get_vector
+from anx.rollout.base import Rollout
+
+
+class Evolution(LightningModule):
+    """Trains an agent as a black box: the population's fitness is its mean return over the generation's episodes.
+
+    Every process asks for the same population, evaluates its share of it and tells the whole: solvers on all processes
+    stay equal, and equal to a single process's.
+
+    Args:
+        agent: the module whose parameters evolve; between steps they are the distribution's mean.
+        rollout: evaluates populations of it.
+        optimizer: parameters -> optimizer.
+        rollouts: R, episodes a candidate, the same ones for every candidate of a generation.
+        validation_episodes: held-out episodes on which the mean is validated, plain and shuffled.
+        test_episodes: held-out episodes of the final evaluation.
+        agent_config: what builds the agent, kept in its checkpoints.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        rollout: Rollout,
+        optimizer: Callable[[Any], NevergradOptimizer],
+        *,
+        rollouts: int = 16,
+        validation_episodes: int = 500,
+        test_episodes: int = 1000,
+        agent_config: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        for key, value in (
+            ("rollouts", rollouts),
+            ("validation_episodes", validation_episodes),
+            ("test_episodes", test_episodes),
+        ):
+            if value < 1:
+                raise ValueError(f"learner.{key}={value} must be at least 1")
+        self.agent = agent
+        self.rollout = rollout
+        self.rollouts = rollouts
+        self.validation_episodes = validation_episodes
+        self.test_episodes = test_episodes
+        self.test_returns: dict[str, Tensor] = {}
+        self._make_optimizer = optimizer
+        self.agent_config = agent_config
+        self._steps = 0
+
+    def configure_optimizers(self) -> NevergradOptimizer:
+        return self._make_optimizer(self.agent.parameters())
+
+    def _optimizer(self) -> NevergradOptimizer:
+        optimizer = self.optimizers().optimizer  # type: ignore[union-attr]
+        assert isinstance(optimizer, NevergradOptimizer)
+        return optimizer
+
+    def training_step(self, seed: int, batch_idx: int) -> Tensor:
+        """The fitness [P] of the population that waits for it."""
+        population = self._optimizer().population
+        share = population.chunk(self.trainer.world_size)[self.trainer.global_rank]
+        episodes = self.rollout(share, self.rollouts, seed)
+        fitness = episodes.returns.double().mean(1)
+        steps = episodes.steps.sum()
+        if self.trainer.world_size > 1:
+            fitness = self.all_gather(fitness).flatten()
+            steps = self.all_gather(steps).sum()
+        self._steps = int(steps)
+        return fitness
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Nothing: evolution has no gradients."""
+
+    def on_train_batch_start(self, batch: int, batch_idx: int) -> None:
+        self._started = time.perf_counter()
+
+    def on_train_batch_end(self, outputs: Any, batch: int, batch_idx: int) -> None:
+        fitness = outputs["loss"]
+        finite = fitness[fitness.isfinite()]
+        optimizer = self._optimizer()
+        metrics = {
+            "train/nan_count": float(optimizer.nan_count),
+            "perf/steps_per_second": self._steps / (time.perf_counter() - self._started),
+            **{f"train/{key}": value for key, value in optimizer.statistics().items()},
+        }
+        if len(finite):
+            metrics |= {
+                "train/fitness_max": finite.max(),
+                "train/fitness_mean": finite.mean(),
+                "train/fitness_min": finite.min(),
+                "train/fitness_std": finite.std(correction=0),
+            }
+        self.log_dict({key: torch.as_tensor(value, dtype=torch.float64) for key, value in metrics.items()})
+
+    def validation_step(self, seed: int, batch_idx: int) -> None:
+        """The mean's return on held-out episodes, plain and shuffled."""
+        for name, returns in self._evaluate(seed, self.validation_episodes).items():
+            self.log(f"validation/{name}_mean", returns.double().mean(), batch_size=1)
+
+    def test_step(self, seed: int, batch_idx: int) -> None:
+        self.test_returns = self._evaluate(seed, self.test_episodes)
+        for name, returns in self.test_returns.items():
+            self.log(f"test/{name}_mean", returns.double().mean(), batch_size=1)
+
+    def _evaluate(self, seed: int, episodes: int) -> dict[str, Tensor]:
+        mean = get_vector(self.agent).unsqueeze(0)
+        return {
+            "plain": self.rollout(mean, episodes, seed).returns[0],
+            "shuffled": self.rollout(mean, episodes, seed, [Shuffle()]).returns[0],
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["config"] = self.agent_config
+
+    def teardown(self, stage: str) -> None:
+        self.rollout.close()

@@ -1,0 +1,72 @@
+"""Figures: each function takes what a rollout traced and returns a matplotlib figure."""
+
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from anx.rollout.base import Trace
+
+
+def attention_figure(trace: Trace, env: Any) -> Figure:
+    """What the agent attends to in one episode: over time for scalars, on the frame for patches."""
+    if trace.observations.dim() == 2:
+        return attention_over_time(trace, getattr(env, "input_names", ()))
+    return attention_on_frames(trace)
+
+
+def attention_over_time(trace: Trace, names: tuple[str, ...]) -> Figure:
+    """Mean absolute attention to each input [N] over the steps [T], above the return so far.
+
+    The inputs are drawn in the environment's order, whatever order the agent saw them in.
+    """
+    steps, count = trace.observations.shape
+    seen = trace.attention.abs().mean(-1)  # [T, N']
+    attention = np.zeros((steps, count))
+    for t, (origins, weights) in enumerate(zip(trace.origins.tolist(), seen.tolist(), strict=True)):
+        for origin, weight in zip(origins, weights, strict=True):
+            if origin >= 0:
+                attention[t, origin] += weight
+    figure, (top, bottom) = plt.subplots(
+        2, 1, figsize=(8, 4.5), sharex=True, height_ratios=(2.2, 1), layout="constrained"
+    )
+    image = top.imshow(
+        attention.T, aspect="auto", interpolation="nearest", cmap="magma", vmin=0, extent=(0, steps, count, 0)
+    )
+    top.set_yticks(np.arange(count) + 0.5, names if len(names) == count else range(count))
+    top.set_title("attention to each input (mean over queries of the absolute weight)")
+    figure.colorbar(image, ax=top, pad=0.01)
+    bottom.plot(trace.rewards.cumsum(0).cpu().numpy(), color="tab:blue")
+    bottom.set(xlabel="step", ylabel="return so far", xlim=(0, steps))
+    bottom.grid(alpha=0.3)
+    return figure
+
+
+def attention_on_frames(trace: Trace, count: int = 4, share: float = 0.1) -> Figure:
+    """The newest frame at `count` times of an episode, with its most attended patches outlined.
+
+    Args:
+        trace: with observations [T, S, H, W] that were split into square patches.
+        count: frames drawn.
+        share: of the patches outlined.
+    """
+    stacked, _, width = trace.observations.shape[1:]
+    size = round((trace.inputs.shape[-1] / stacked) ** 0.5)
+    times = np.linspace(0, len(trace.observations) - 1, count).round().astype(int)
+    figure, axes = plt.subplots(1, count, figsize=(3 * count, 3.3), layout="constrained")
+    for axis, t in zip(np.atleast_1d(axes), times, strict=True):
+        total = trace.attention[t].sum(-1)  # [N']
+        most = total.argsort(descending=True)[: max(1, round(share * len(total)))]
+        axis.imshow(trace.observations[t, -1].cpu().numpy(), cmap="gray", vmin=0, vmax=255)
+        for origin in trace.origins[t, most].tolist():
+            row, column = divmod(origin, width // size)
+            corner = (column * size - 0.5, row * size - 0.5)
+            axis.add_patch(Rectangle(corner, size, size, fill=False, color="tab:orange"))
+        axis.set(title=f"step {t}", xticks=[], yticks=[])
+    figure.suptitle(f"the {share:.0%} most attended patches (the agent saw them shuffled)")
+    return figure

@@ -1,0 +1,134 @@
+"""Where metrics go: a csv file that survives anything, and Weights & Biases without a question asked."""
+
+import csv
+import os
+from pathlib import Path
+from typing import Any
+
+import wandb
+from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
+from typing_extensions import override
+
+
+class MetricsFile(Logger):
+    """metrics.csv: a row a generation, every column that ever came. A resumed run appends.
+
+    A row is written once the next one begins: validation belongs to the row of its generation.
+
+    Args:
+        path: of the file.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = Path(path)
+        self._columns = ["step"]
+        self._row: dict[str, Any] = {}
+        self._resumed = False
+
+    @property
+    @override
+    def name(self) -> str:
+        return "csv"
+
+    @property
+    @override
+    def version(self) -> str:
+        return ""
+
+    @override
+    @rank_zero_only
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """The configuration has a file of its own."""
+
+    @override
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        step = step or 0
+        if not self._resumed:
+            self._resume(step)
+        if self._row and self._row["step"] != step:
+            self._flush()
+        self._row = {"step": step, **self._row, **{k: v for k, v in metrics.items() if k != "epoch"}}
+
+    def _resume(self, step: int) -> None:
+        """Keep the rows before `step`: those behind it were logged by a run that was cut off and are logged again."""
+        self._resumed = True
+        if self.path.is_file():
+            with self.path.open(newline="") as file:
+                reader = csv.DictReader(file)
+                rows = [row for row in reader if (row["step"] or "").isdigit() and int(row["step"]) < step]
+                self._columns = list(reader.fieldnames or self._columns)
+            self._write(rows)
+
+    def _write(self, rows: list[dict[str, Any]]) -> None:
+        unfinished = self.path.with_name(f".{self.path.name}.unfinished")
+        with unfinished.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self._columns, extrasaction="ignore", restval="")
+            writer.writeheader()
+            writer.writerows(rows)
+        os.replace(unfinished, self.path)
+
+    def _flush(self) -> None:
+        if not self._row:
+            return
+        row, self._row = self._row, {}
+        new = [column for column in row if column not in self._columns]
+        if new or not self.path.is_file():
+            rows = []
+            if self.path.is_file():
+                with self.path.open(newline="") as file:
+                    rows = list(csv.DictReader(file))
+            self._columns += new
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._write([*rows, row])
+            return
+        with self.path.open("a", newline="") as file:
+            csv.DictWriter(file, self._columns, restval="").writerow(row)
+
+    @override
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        self._flush()
+
+
+def wandb_mode() -> str:
+    """What W&B is to do, decided before it can ask: `online` only for whoever is logged in."""
+    if mode := os.environ.get("WANDB_MODE"):
+        return mode
+    if (mode := wandb.setup().settings.mode) != "online":
+        return str(mode)
+    try:
+        return "online" if wandb.login(prompt=False) else "offline"
+    except (wandb.errors.AuthenticationError, wandb.errors.UsageError):
+        return "offline"
+
+
+@rank_zero_only
+def make_wandb_logger(
+    folder: str, project: str, name: str | None, group: str | None, tags: list[str], run_config: dict[str, Any]
+) -> WandbLogger:
+    """A W&B run in the run's folder.
+
+    Args:
+        folder: the run's.
+        project: W&B's.
+        name: of the run; null lets W&B find one.
+        group: runs that belong together.
+        tags: of the run.
+        run_config: the resolved configuration.
+    """
+    run = wandb.init(
+        dir=folder,
+        project=project,
+        name=name,
+        group=group,
+        tags=list(tags),
+        config=run_config,
+        mode=wandb_mode(),  # type: ignore[arg-type]
+        settings=wandb.Settings(silent=True, console="off", reinit="finish_previous"),
+    )
+    run.define_metric("trainer/global_step")
+    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+    return WandbLogger(experiment=run, save_dir=folder, log_model=False)

@@ -1,0 +1,22 @@
+"""Silences what libraries say that no user of anx can act on."""
+
+import logging
+import warnings
+
+
+def quiet_libraries() -> None:
+    """Lightning's tips and the warnings that evolution's way of using it raises."""
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda", "lightning.fabric.utilities"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",  # the data are seeds
+        ".*Checkpoint directory .* exists and is not empty.*",  # a resumed run's own
+        ".*IterableDataset.*__len__.*",
+        ".*You defined a `validation_step` but have no `val_dataloader`.*",
+        ".*Trying to infer the `batch_size`.*",
+        ".*GPU available but not used.*",
+        ".*LeafSpec.* is deprecated.*",
+        ".*cma_signals.*",  # an option of pycma that is switched off
+        ".*resuming from a checkpoint that ended before the epoch.*",  # there is one endless epoch
+    ):
+        warnings.filterwarnings("ignore", message)

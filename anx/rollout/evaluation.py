@@ -1,0 +1,49 @@
+"""An agent, episodes, perturbations -> returns and what they come to."""
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from anx.agent.agent import Agent
+from anx.envs.perturbations import Perturbation
+from anx.population import get_vector
+from anx.rollout.base import Rollout
+
+
+class Evaluation(NamedTuple):
+    """What one agent achieved."""
+
+    returns: Tensor  # [R]
+    steps: Tensor  # [R]
+    seconds: float
+
+
+def evaluate(
+    agent: Agent, rollout: Rollout, episodes: int, seed: int, perturbations: Sequence[Perturbation] = ()
+) -> Evaluation:
+    """R episodes of an agent, in the precision that its rollout is evaluated in."""
+    agent.to(rollout.evaluation_dtype)
+    start = time.perf_counter()
+    achieved = rollout(get_vector(agent).unsqueeze(0), episodes, seed, perturbations)
+    return Evaluation(achieved.returns[0], achieved.steps[0], time.perf_counter() - start)
+
+
+def summarise(returns: Tensor) -> dict[str, Any]:
+    """Mean, standard deviation and standard error of returns [R]."""
+    returns = returns.double()
+    std = returns.std(correction=1).item() if len(returns) > 1 else 0.0
+    return {
+        "mean": returns.mean().item(),
+        "std": std,
+        "sem": std / math.sqrt(len(returns)),
+        "episodes": len(returns),
+    }
+
+
+def share_that_differs(a: Tensor, b: Tensor, tolerance: float = 1e-3) -> float:
+    """The share of episodes whose returns are further apart than `tolerance`."""
+    return ((a - b).abs() > tolerance).to(torch.float64).mean().item()
