@@ -4,6 +4,7 @@ import contextlib
 import functools
 import inspect
 import os
+import re
 import sys
 import types
 import typing
@@ -162,4 +163,8 @@ def one_line(error: BaseException) -> str:
         error = error.__cause__
     text = str(error).split("Config search path")[0].split("full_key:")[0]
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " ".join(lines).replace("Available options in", "Available in")
+    if unknown := re.search(r"Could not find '(.+)/(.+)'", text):
+        group, name = unknown.groups()
+        allowed = ", ".join(lines[lines.index(f"Available options in '{group}':") + 1 :])
+        return f"{group}={name} is unknown; allowed: {allowed}"
+    return " ".join(lines)

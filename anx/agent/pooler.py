@@ -80,6 +80,9 @@ class AttentionPooler(nn.Module):
         # once an agent instead of once an input and step.
         self.folds_key = num_queries * key_size < message_size * (key_size + num_queries)
 
+    def check_num_inputs(self, num_inputs: int) -> None:
+        """Attention takes any number of inputs."""
+
     def prepare(self) -> tuple[Tensor, Tensor]:
         """What attention needs that no input changes: queries [M, K or d] and their offsets [M]."""
         queries = self.query(self.table) / self.temperature  # [M, d]
@@ -129,9 +132,11 @@ class ConcatenationPooler(nn.Module):
 
     def forward(self, prepared: tuple[()], keys: Tensor, values: Tensor) -> Tensor:
         """Values [N, V] -> latent code [N, V]."""
-        if values.shape != self.latent_shape:
-            raise ValueError(
-                f"pooler=concatenation takes {self.latent_shape[0]} inputs and was given {values.shape[0]}: an agent "
-                "without attention cannot be evaluated under duplicate, noise or occlude"
-            )
         return values
+
+    def check_num_inputs(self, num_inputs: int) -> None:
+        """Raise ValueError: without attention, an agent acts on the inputs it was built for."""
+        raise ValueError(
+            f"pooler=concatenation takes {self.latent_shape[0]} inputs, the perturbations leave {num_inputs}: an agent "
+            "without attention can be shuffled, but not evaluated under duplicate, noise or occlude"
+        )

@@ -1,0 +1,51 @@
+"""Atari Pong in the Arcade Learning Environment, preprocessed as in the paper."""
+
+from typing import Any
+
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+
+class Pong:
+    """PongNoFrameskip-v4: up to 30 no-ops and fire at reset, frame skip 4 with a maximum over the last two frames, four
+    84x84 gray frames stacked (Tang & Ha 2021, section 4.3).
+
+    The emulator is an extra: `pip install anx[atari]`.
+
+    Args:
+        max_steps: agent steps of four frames after which an episode ends.
+        threads: of the emulator; 0: one a core.
+    """
+
+    observation_shape = (4, 84, 84)
+    action_size = 6
+
+    def __init__(self, max_steps: int = 27000, threads: int = 0) -> None:
+        if max_steps < 1:
+            raise ValueError(f"env.max_steps={max_steps} must be at least 1")
+        if threads < 0:
+            raise ValueError(f"env.threads={threads} must be at least 0")
+        self.max_steps = max_steps
+        self.threads = threads
+
+    def make(self, slots: int) -> VectorEnv[Any, Any, Any]:
+        """`slots` games side by side; a game that has ended is reset before its next step."""
+        try:
+            from ale_py.vector_env import AtariVectorEnv  # an extra; only whoever plays needs it
+        except ImportError:
+            raise ImportError("env=pong needs the Arcade Learning Environment: pip install 'anx[atari]'") from None
+        return AtariVectorEnv(
+            "pong",
+            num_envs=slots,
+            num_threads=self.threads,
+            max_num_frames_per_episode=4 * self.max_steps + 1000,  # `max_steps` ends an episode, not the emulator
+            autoreset_mode=AutoresetMode.NEXT_STEP,
+            reward_clipping=False,
+            noop_max=30,
+            use_fire_reset=True,
+            frameskip=4,
+            maxpool=True,
+            stack_num=4,
+            img_height=84,
+            img_width=84,
+            grayscale=True,
+        )

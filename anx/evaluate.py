@@ -1,0 +1,137 @@
+"""`python -m anx.evaluate`: an agent under perturbations -> a table, json."""
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf, open_dict
+from rich.console import Console
+from rich.table import Table
+
+from anx.build import AGENT_KEYS, build_rollout
+from anx.config import ConfigError, check_types, check_writable, run_main
+from anx.envs.perturbations import Perturbation
+from anx.interop import load_into, read_weights
+from anx.rollout.evaluation import Evaluation, evaluate, share_that_differs, summarise
+
+log = logging.getLogger(__name__)
+
+
+def evaluate_config(config: DictConfig) -> dict[str, Any]:
+    """What `config` asks for; prints the table and returns, and writes, what the json holds."""
+    if config.episodes < 1:
+        raise ConfigError(f"episodes={config.episodes} must be at least 1")
+    if config.seed < 0:
+        raise ConfigError(f"seed={config.seed} must be at least 0")
+    if config.output:
+        output = Path(config.output)
+        if output.suffix != ".json":
+            raise ConfigError(f"output={output} must end in .json")
+        check_writable(output.parent)
+    weights = read_weights(config.weights)
+    overrides = list(HydraConfig.get().overrides.task)
+    if weights.config and not any(each.startswith("+experiment=") for each in overrides):
+        adopt(config, weights.config, overrides)
+    check_types(OmegaConf.to_container(config, resolve=True))
+
+    agent, rollout = build_rollout(config)
+    load_into(agent, weights, config.weights)
+    agent.to(torch.device(config.device))
+    perturbations = [instantiate(each) for each in config.perturbations.values()]
+    check_perturbations(agent, perturbations)
+    rows = {}
+    try:
+        if only_shuffled(config.perturbations):  # the agent should not notice: compare
+            rows["plain"] = evaluate(agent, rollout, config.episodes, config.seed)
+        done = evaluate(agent, rollout, config.episodes, config.seed, perturbations)
+    finally:
+        rollout.close()
+    rows[describe(config.perturbations)] = done
+    differs = share_that_differs(rows["plain"].returns, done.returns) if len(rows) > 1 else None
+    print_table(config, rows, differs)
+    result = {
+        **summarise(done.returns),
+        "seconds": done.seconds,
+        "returns": done.returns.tolist(),
+        "steps": done.steps.tolist(),
+        "share_that_differs": differs,
+        "config": OmegaConf.to_container(config, resolve=True),
+        "overrides": overrides,
+    }
+    if config.output:
+        unfinished = output.with_name(f".{output.name}.unfinished")
+        unfinished.write_text(json.dumps(result) + "\n")
+        os.replace(unfinished, output)
+        log.info("written to %s", output)
+    return result
+
+
+def adopt(config: DictConfig, own: dict[str, Any], overrides: list[str]) -> None:
+    """Take over what the weights' file says of its agent, but for what the command line sets by key."""
+    chosen = OmegaConf.from_dotlist(
+        [o.lstrip("+") for o in overrides if o.split("=")[0].lstrip("+").split(".")[0] in AGENT_KEYS and "." in o]
+    )
+    with open_dict(config):
+        for key in ("name", *AGENT_KEYS):
+            if key in own:
+                config[key] = own[key]
+    OmegaConf.set_struct(config, True)
+    for key in chosen:
+        config[key] = OmegaConf.merge(config[key], chosen[key])
+
+
+def check_perturbations(agent: Any, perturbations: list[Perturbation]) -> None:
+    """Whether the perturbations leave inputs that the agent can act on."""
+    count = agent.splitter.num_inputs
+    try:
+        for perturbation in perturbations:
+            count = perturbation.num_inputs(count)
+        if count != agent.splitter.num_inputs:
+            agent.pooler.check_num_inputs(count)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def only_shuffled(perturbations: DictConfig) -> bool:
+    """Whether the inputs are the plain ones in another order, fixed for an episode."""
+    return set(perturbations) == {"shuffle"} and perturbations.shuffle.every is None
+
+
+def print_table(config: DictConfig, rows: dict[str, Evaluation], differs: float | None) -> None:
+    """The evaluation for a person to read."""
+    table = Table(title=f"{config.name}: {config.weights}", title_justify="left")
+    for column in ("inputs", "mean", "std", "std. error", "episodes", "steps/s", "seconds"):
+        table.add_column(column, justify="left" if column == "inputs" else "right", no_wrap=True)
+    for name, evaluation in rows.items():
+        summary = summarise(evaluation.returns)
+        speed = int(evaluation.steps.sum()) / evaluation.seconds
+        numbers = (summary["mean"], summary["std"], summary["sem"])
+        cells = [f"{number:.1f}" for number in numbers]
+        table.add_row(name, *cells, str(summary["episodes"]), f"{speed:,.0f}", f"{evaluation.seconds:.1f}")
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(table)
+    if differs is not None:
+        console.print(f"{differs:.2%} of the episodes end with a return that differs from plain by more than 0.001")
+
+
+def describe(perturbations: DictConfig) -> str:
+    """The perturbations in a line: shuffle(every=100) + noise(channels=5, sigma=0.1); without any: plain."""
+    parts = []
+    for name, config in perturbations.items():
+        values = ", ".join(f"{k}={v}" for k, v in config.items() if k != "_target_" and v is not None)
+        parts.append(f"{name}({values})" if values else str(name))
+    return " + ".join(parts) or "plain"
+
+
+def main() -> None:
+    run_main(evaluate_config, "evaluate")
+
+
+if __name__ == "__main__":
+    main()
