@@ -1,4 +1,4 @@
-"""CartPoleSwingUpHarder as a gymnasium environment: `gymnasium.make("anx/CartPoleSwingUpHarder-v0")`."""
+"""CartPoleSwingUpHarder as a gymnasium environment: `import anx; gymnasium.make("anx/CartPoleSwingUpHarder-v0")`."""
 
 import math
 from typing import Any
@@ -15,11 +15,6 @@ from anx.envs.cartpole import POLE_LENGTH, X_LIMIT, CartPoleState, CartPoleSwing
 WIDTH, HEIGHT = 600, 300  # pixels
 SCALE = WIDTH / (2 * X_LIMIT + 1)  # pixels a metre
 SHARPNESS = 3  # drawn larger and reduced: smooth edges
-
-
-def register() -> None:
-    """Called by gymnasium, which finds it among the installed packages' entry points."""
-    gymnasium.register(id="CartPoleSwingUpHarder-v0", entry_point="anx.envs.gym:CartPoleEnv", max_episode_steps=1000)
 
 
 class CartPoleEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):

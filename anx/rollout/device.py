@@ -103,9 +103,7 @@ class DeviceRollout(Rollout):
         with torch.inference_mode():
             sensing = Sensing(self.agent, perturbations, 1, seed)
             sense = sensing.batched(0)
-            env_state = tree_map(
-                lambda x: x[0].to(vector), self.env.reset(1, torch.Generator().manual_seed(seed))
-            )
+            env_state = tree_map(lambda x: x[0].to(vector), self.env.reset(1, torch.Generator().manual_seed(seed)))
             state = self.agent.initial_state(sensing.num_inputs)
             prepared = self.agent.prepare()
             steps = []

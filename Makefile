@@ -1,0 +1,41 @@
+# One virtual environment in .venv; PYTHON chooses the interpreter it is made from (3.10 or newer).
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train test check bench clean
+
+help: ## what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 14
+
+setup: .venv/ready ## a virtual environment with everything, at the tested versions
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[all]'
+	@touch $@
+
+train: setup ## train and evaluate cart-pole swing-up, about five minutes on two cores; ARGS="+experiment=pong" for others
+	$(BIN)/python -m anx.run $(ARGS)
+
+test: setup ## the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## lint, format, types and the fast tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m 'not slow'
+
+bench: setup .venv-evojax/ready ## population rollouts against EvoJAX, which gets an environment of its own
+	$(BIN)/python benchmarks/rollout.py
+
+.venv-evojax/ready: benchmarks/evojax-constraints.txt
+	$(PYTHON) -m venv .venv-evojax
+	.venv-evojax/bin/pip install -q --disable-pip-version-check -c $< evojax
+	@touch $@
+
+clean: ## remove the environments
+	rm -rf .venv .venv-evojax
