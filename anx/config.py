@@ -40,7 +40,8 @@ def check(config: DictConfig) -> None:
         raise ConfigError(f"trainer.max_steps={config.trainer.max_steps} must be at least 1")
     if config.trainer.get("accumulate_grad_batches", 1) != 1:
         raise ConfigError(
-            f"trainer.accumulate_grad_batches={config.trainer.accumulate_grad_batches} must be 1: a step is a generation"
+            f"trainer.accumulate_grad_batches={config.trainer.accumulate_grad_batches} must be 1: "
+            "a step is a generation"
         )
     popsize, processes = config.optimizer.popsize, processes_of(config)
     if popsize % processes:
@@ -123,7 +124,7 @@ def check_writable(folder: str | Path) -> None:
 
 
 def run_main(task: Callable[[DictConfig], Any], config_name: str) -> None:
-    """Compose the configuration from the command line and run `task` with it; exit 2 in one line for what a user can mend.
+    """Compose the configuration from the command line and run `task` with it; what a user can mend exits with 2.
 
     HYDRA_FULL_ERROR=1 shows the whole traceback instead.
     """

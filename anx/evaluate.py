@@ -82,8 +82,8 @@ def adopt(config: DictConfig, own: dict[str, Any], overrides: list[str]) -> None
             if key in own:
                 config[key] = own[key]
     OmegaConf.set_struct(config, True)
-    for key in chosen:
-        config[key] = OmegaConf.merge(config[key], chosen[key])
+    for chosen_key in map(str, chosen):
+        config[chosen_key] = OmegaConf.merge(config[chosen_key], chosen[chosen_key])
 
 
 def check_perturbations(agent: Any, perturbations: list[Perturbation]) -> None:
@@ -123,9 +123,10 @@ def print_table(config: DictConfig, rows: dict[str, Evaluation], differs: float 
 def describe(perturbations: DictConfig) -> str:
     """The perturbations in a line: shuffle(every=100) + noise(channels=5, sigma=0.1); without any: plain."""
     parts = []
-    for name, config in perturbations.items():
+    each: dict[str, dict[str, Any]] = OmegaConf.to_container(perturbations)  # type: ignore[assignment]
+    for name, config in each.items():
         values = ", ".join(f"{k}={v}" for k, v in config.items() if k != "_target_" and v is not None)
-        parts.append(f"{name}({values})" if values else str(name))
+        parts.append(f"{name}({values})" if values else name)
     return " + ".join(parts) or "plain"
 
 

@@ -55,7 +55,7 @@ class _Prepare(nn.Module):
 
     def __init__(self, agent: nn.Module) -> None:
         super().__init__()
-        self.agent = agent
+        self.agent: Any = agent
 
     def forward(self) -> Any:
         return self.agent.prepare()

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from hydra.utils import instantiate
-from lightning import LightningModule, Trainer, seed_everything
+from lightning import Trainer, seed_everything
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
@@ -40,7 +40,7 @@ def train(config: DictConfig) -> dict[str, Any] | None:
         load_into(agent, read_weights(config.weights), config.weights)
     else:
         start_at_zero(agent)
-    learner: LightningModule = instantiate(
+    learner: Any = instantiate(
         config.learner,
         agent=agent,
         rollout=rollout,

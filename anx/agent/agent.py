@@ -39,10 +39,11 @@ class Agent(nn.Module):
         self, splitter: nn.Module, neuron: nn.Module, pooler: nn.Module, policy: nn.Module, *, action_size: int
     ) -> None:
         super().__init__()
-        self.splitter = splitter
-        self.neuron = neuron
-        self.pooler = pooler
-        self.policy = policy
+        # A component is any module with the methods of its kind: nothing to inherit from.
+        self.splitter: Any = splitter
+        self.neuron: Any = neuron
+        self.pooler: Any = pooler
+        self.policy: Any = policy
         self.action_size = action_size
 
     def initial_state(self, num_inputs: int) -> AgentState:

@@ -1,6 +1,7 @@
 """Policies: the latent code -> an action."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -46,7 +47,7 @@ class MLPPolicy(nn.Module):
             raise ValueError(f"policy.hidden_sizes={list(hidden_sizes)} must all be at least 1")
         self.output = output
         sizes = [latent_shape[0] * latent_shape[1], *hidden_sizes, action_size]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
 
     def forward(self, latent: Tensor) -> Tensor:
         """Latent code [M, V] -> action [A]."""

@@ -66,8 +66,8 @@ class Interruption(Callback):
 class WholeCheckpointIO(TorchCheckpointIO):
     """Writes beside the checkpoint and replaces it once the file is whole and on disk.
 
-    Whatever happens while it writes, the checkpoint of before stays loadable. A full disk costs this checkpoint, not the
-    run. Loading runs no code from the file.
+    Whatever happens while it writes, the checkpoint of before stays loadable. A full disk costs this checkpoint, not
+    the run. Loading runs no code from the file.
     """
 
     @override

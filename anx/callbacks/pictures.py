@@ -34,11 +34,11 @@ class AttentionPictures(Callback):
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
         if not trainer.is_global_zero or trainer.global_step % self.every:
             return
-        rollout: Any = pl_module.rollout
-        trace = rollout.trace(get_vector(pl_module.agent), self.seed, [Shuffle()])
+        learner: Any = pl_module
+        trace = learner.rollout.trace(get_vector(learner.agent), self.seed, [Shuffle()])
         if trace.attention.shape[-1] == 0:
             return  # an agent without attention
-        figure = attention_figure(trace, rollout.env)
+        figure = attention_figure(trace, learner.rollout.env)
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"attention_{trainer.global_step:06d}.png"
         figure.savefig(path, dpi=100)

@@ -48,7 +48,7 @@ class CartPoleEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         assert self._state is not None
         return self.world.observe(self._state).numpy()
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """The cart on its track and the pole, uint8 [300, 600, 3]."""
         if self.render_mode is None or self._state is None:
             return None

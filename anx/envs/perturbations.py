@@ -1,4 +1,4 @@
-"""What befalls an agent's inputs at test time. Every perturbation acts on the axis of the N inputs, scalars and patches alike.
+"""What befalls an agent's inputs at test time: always on the axis of the N inputs, for scalars and patches alike.
 
 A perturbation draws its randomness for all episodes at once and is applied to the inputs of one episode: what an
 episode meets does not depend on which other episodes are still running.

@@ -76,10 +76,15 @@ class Evolution(LightningModule):
         fitness = episodes.returns.double().mean(1)
         steps = episodes.steps.sum()
         if self.trainer.world_size > 1:
-            fitness = self.all_gather(fitness).flatten()
-            steps = self.all_gather(steps).sum()
+            fitness = self._gather(fitness).flatten()
+            steps = self._gather(steps).sum()
         self._steps = int(steps)
         return fitness
+
+    def _gather(self, tensor: Tensor) -> Tensor:
+        gathered = self.all_gather(tensor)
+        assert isinstance(gathered, Tensor)
+        return gathered
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """Nothing: evolution has no gradients."""

@@ -136,8 +136,8 @@ class NevergradOptimizer(torch.optim.Optimizer):
         for key, own in (("name", self.name), ("popsize", self.popsize), ("dimension", len(self._start))):
             if state_dict[key] != own:
                 raise ValueError(
-                    f"ckpt_path: the checkpoint's optimizer has {key} {state_dict[key]}, this run's has {own}; a run is "
-                    "resumed with the configuration it was started with"
+                    f"ckpt_path: the checkpoint's optimizer has {key} {state_dict[key]}, this run's has {own}; "
+                    "a run is resumed with the configuration it was started with"
                 )
         self._start, self._solver, self._asked = pickle.loads(state_dict["solver"].cpu().numpy().tobytes())
 
@@ -149,7 +149,7 @@ class CMAES(NevergradOptimizer):
         params: the module's parameters; their values are the first mean.
         popsize: P, candidates a generation.
         sigma0: the first step size.
-        sigma_min: the step size never falls below; noisy fitness lets it collapse long before the search is over.
+        sigma_min: the step size never falls below. Noisy fitness lets it collapse long before the search is over.
         diagonal: learn variances only: D numbers instead of D x D, for thousands of parameters.
         seed: of the solver's randomness.
     """

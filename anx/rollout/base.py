@@ -47,5 +47,5 @@ class Rollout(ABC):
     def trace(self, vector: Tensor, seed: int, perturbations: Sequence[Perturbation] = ()) -> Trace:
         """Parameters [D] -> the first episode of `seed`, with everything that happened in it."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 (most rollouts hold nothing)
         """Give back what the rollout holds: processes, threads, emulators."""

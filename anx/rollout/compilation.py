@@ -66,15 +66,16 @@ def _sigmoid(x: Tensor) -> Tensor:
     return 0.5 + 0.5 * _tanh(0.5 * x)
 
 
-def _polynomial(coefficients: tuple[float, ...], z: Tensor) -> Tensor:
+def _polynomial(coefficients: tuple[float, ...], z: Tensor) -> Any:
     """Horner's rule; the constant first."""
-    *rest, result = coefficients
+    *rest, last = coefficients
+    result: Any = last
     for coefficient in reversed(rest):
         result = result * z + coefficient
     return result
 
 
-def _compile_population(graph: torch.fx.GraphModule, inputs: list[Any], device: torch.device) -> Callable[..., Any]:
+def _compile_population(graph: torch.fx.GraphModule, inputs: list[Any], device: torch.device) -> Any:
     if device.type != "cpu":
         return compile_fx(graph, inputs)
     own = {
@@ -96,11 +97,12 @@ def _compile_population(graph: torch.fx.GraphModule, inputs: list[Any], device: 
 
 
 class CompiledStep:
-    """`step`, compiled at its first call; the first dimension, B, of every tensor may change from call to call but must
-    be at least 2.
+    """`step`, compiled at its first call.
 
-    torch.compile specialises on the size that `vmap` maps over, and would compile anew for every B. So the step is first
-    traced with a size that nothing else has, a large prime; in that trace, which no longer knows of `vmap`, each
+    The first dimension, B, of every tensor may change from call to call but must be at least 2.
+
+    torch.compile specialises on the size that `vmap` maps over, and would compile anew for every B. So the step is
+    first traced with a size that nothing else has, a large prime; in that trace, which no longer knows of `vmap`, each
     multiple of the prime then becomes that multiple of B. The trace goes to the compiler directly: a thousand calls a
     rollout are not worth a thousand checks of what cannot change.
     """

@@ -20,8 +20,8 @@ COMPILED_JOBS = 1000  # jobs (candidates times episodes) from which `compile: au
 class DeviceRollout(Rollout):
     """Steps all P x R episodes together; episodes that have ended are dropped from the batch as it goes.
 
-    The batch is B rows of T lanes. A row belongs to one candidate, its lanes are episodes of that candidate; as episodes
-    end, the others move together, so that the cost follows the episodes that still run.
+    The batch is B rows of T lanes. A row belongs to one candidate, its lanes are episodes of that candidate; as
+    episodes end, the others move together, so that the cost follows the episodes that still run.
 
     Args:
         agent: the module whose parameters the population's vectors are.
@@ -34,7 +34,7 @@ class DeviceRollout(Rollout):
             candidate's parameters.
     """
 
-    # In single precision, chaos makes different episodes of two orders of the same inputs; see `AttentionPooler.forward`.
+    # In single precision, chaos makes two episodes of one whose inputs are reordered; see `AttentionPooler.forward`.
     evaluation_dtype = torch.float64
 
     def __init__(
@@ -60,8 +60,8 @@ class DeviceRollout(Rollout):
         compiled = self._compiles(population, episodes)
         step = self._step(sensing, compiled)
 
-        parameters = unflatten(self.agent, population)
-        parameters = (parameters, prepare(self.agent, parameters))  # leaves [P, ...]
+        named = unflatten(self.agent, population)
+        parameters = (named, prepare(self.agent, named))  # leaves [P, ...]
         returns = population.new_zeros(candidates * episodes)
         lengths = torch.zeros_like(returns, dtype=torch.int32)
 

@@ -23,8 +23,8 @@ class HostRollout(Rollout):
 
     Args:
         agent: the module whose parameters the population's vectors are.
-        env: says what the environment is and makes it: `env.make(slots)` is a gymnasium vector environment with discrete
-            actions whose `reset` takes a seed a slot and a `reset_mask`.
+        env: says what the environment is and makes it: `env.make(slots)` is a gymnasium vector environment with
+            discrete actions whose `reset` takes a seed a slot and a `reset_mask`.
         slots: environments side by side.
     """
 
@@ -44,8 +44,8 @@ class HostRollout(Rollout):
         envs = self._open(min(self.slots, jobs))
         slots = envs.num_envs
         seeds = episode_seeds(seed, episodes)
-        parameters = unflatten(self.agent, population)
-        parameters = (parameters, prepare(self.agent, parameters))  # leaves [P, ...]
+        named = unflatten(self.agent, population)
+        parameters = (named, prepare(self.agent, named))  # leaves [P, ...]
         act = vectorise(self.agent)
         sensing = [Sensing(self.agent, perturbations, 1, int(seeds[0])) for _ in range(slots)]
         sense = sensing[0].batched(2)

@@ -22,10 +22,10 @@ class Sensing:
     """
 
     def __init__(self, agent: Agent, perturbations: Sequence[Perturbation], episodes: int, seed: int) -> None:
-        self.splitter = agent.splitter
+        self.splitter: Any = agent.splitter
         self.perturbations = tuple(perturbations)
         self.episodes = episodes
-        self.counts = [agent.splitter.num_inputs]  # inputs before each perturbation, and at last after all
+        self.counts: list[int] = [self.splitter.num_inputs]  # inputs before each perturbation, and at last after all
         for perturbation in self.perturbations:
             self.counts.append(perturbation.num_inputs(self.counts[-1]))
         self.drawn = tuple(torch.zeros(episodes, 0) for _ in self.perturbations)  # [R, ...] each
@@ -59,7 +59,7 @@ class Sensing:
         return (marked[:, 0] - 2.0**40).clamp(min=-1).long()
 
     def batched(self, dims: int) -> Callable[[Tensor, Any], Tensor]:
-        """`sense(observation [batch, ...], drawn [batch, ...]) -> inputs [batch, N', F]` over `dims` batch dimensions."""
+        """`sense(observation [batch, ...], drawn [batch, ...]) -> inputs [batch, N', F]`, `batch` of `dims` axes."""
 
         def sense(observation: Tensor, drawn: tuple[Tensor, ...]) -> Tensor:
             inputs = self.splitter(observation)  # [N, F]
