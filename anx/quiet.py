@@ -6,11 +6,7 @@ import warnings
 
 def quiet_libraries() -> None:
     """Lightning's tips and the warnings that evolution's way of using it raises."""
-    for name in (
-        "lightning.pytorch.utilities.rank_zero",
-        "lightning.pytorch.accelerators.cuda",
-        "lightning.fabric.utilities",
-    ):
+    for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in (
         ".*does not have many workers.*",  # the data are seeds

@@ -1,0 +1,48 @@
+import pytest
+import torch
+
+from anx.agent.neuron import FrameDifferenceNeuron, LSTMNeuron
+
+
+def test_the_lstm_neuron_is_torchs_lstm_cell_for_every_input():
+    neuron = LSTMNeuron(features=2, action_size=3, hidden_size=8)
+    inputs, action = torch.randn(5, 2), torch.randn(3)
+    state = (torch.randn(5, 8), torch.randn(5, 8))
+    keys, values, (hidden, memory) = neuron(inputs, action, state)
+    for n in range(5):
+        theirs = neuron.cell(torch.cat([inputs[n], action]), (state[0][n], state[1][n]))
+        torch.testing.assert_close(hidden[n], theirs[0], rtol=0, atol=1e-6)
+        torch.testing.assert_close(memory[n], theirs[1], rtol=0, atol=1e-6)
+    assert torch.equal(keys, hidden)
+    assert torch.equal(values, inputs)
+
+
+def test_a_recurrent_state_stays_with_its_position_when_inputs_move():
+    neuron = LSTMNeuron(features=1, action_size=1, hidden_size=4)
+    first, second = torch.randn(3, 1), torch.randn(3, 1)
+    order = torch.tensor([2, 0, 1])
+    _, _, state = neuron(first, torch.zeros(1), neuron.initial_state(3))
+    _, _, moved = neuron(second[order], torch.zeros(1), state)
+    _, _, alone = neuron(second[order][:1], torch.zeros(1), tuple(s[:1] for s in state))
+    torch.testing.assert_close(moved[0][:1], alone[0], rtol=0, atol=1e-6)
+
+
+def test_frame_difference_keys_and_values_are_those_of_a_plain_loop():
+    pixels, frames = 4, 3
+    neuron = FrameDifferenceNeuron(frames * pixels, action_size=2, frames=frames)
+    inputs, action = torch.rand(6, frames * pixels), torch.tensor([0.0, 1.0])
+    keys, values, _ = neuron(inputs, action, ())
+    for n in range(6):
+        patch = inputs[n].reshape(frames, pixels)
+        key = [float(patch[f + 1, p] - patch[f, p]) for p in range(pixels) for f in range(frames - 1)]
+        torch.testing.assert_close(keys[n], torch.tensor([*key, *action.tolist()]))
+        centred = patch - patch.mean(1, keepdim=True)
+        value = centred / (centred.square().mean(1, keepdim=True) + 1e-5).sqrt()
+        torch.testing.assert_close(values[n], value.reshape(-1), rtol=1e-5, atol=1e-5)
+    assert keys.shape == (6, neuron.key_size)
+    assert values.shape == (6, neuron.value_size)
+
+
+def test_frames_that_do_not_divide_the_features_are_refused():
+    with pytest.raises(ValueError, match=r"neuron\.frames=5 .* 144 features"):
+        FrameDifferenceNeuron(144, 6, frames=5)

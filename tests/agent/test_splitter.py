@@ -1,0 +1,35 @@
+import pytest
+import torch
+
+from anx.agent.splitter import PatchSplitter, ScalarSplitter
+
+
+def test_every_scalar_is_an_input_of_one_feature():
+    splitter = ScalarSplitter((5,))
+    inputs = splitter(torch.arange(5.0))
+    assert inputs.tolist() == [[0], [1], [2], [3], [4]]
+    assert (splitter.num_inputs, splitter.features) == (5, 1)
+
+
+def test_patches_are_cut_row_by_row_with_their_frames_in_order():
+    frames = torch.randint(0, 256, (4, 12, 18), dtype=torch.uint8)
+    splitter = PatchSplitter((4, 12, 18), patch_size=6)
+    theirs = [
+        frames[:, row : row + 6, column : column + 6].reshape(-1).float() / 255
+        for row in range(0, 12, 6)
+        for column in range(0, 18, 6)
+    ]
+    ours = splitter(frames)
+    assert torch.equal(ours, torch.stack(theirs))
+    assert ours.shape == (splitter.num_inputs, splitter.features)
+
+
+def test_a_patch_size_that_does_not_divide_the_frame_is_refused_with_those_that_do():
+    with pytest.raises(ValueError, match=r"patch_size=5 .* 12x18 frame; allowed: 1, 2, 3, 6$"):
+        PatchSplitter((4, 12, 18), patch_size=5)
+
+
+@pytest.mark.parametrize(("splitter", "shape"), [(ScalarSplitter, (4, 84, 84)), (PatchSplitter, (5,))])
+def test_a_splitter_for_another_kind_of_observation_names_the_right_one(splitter, shape):
+    with pytest.raises(ValueError, match="use splitter="):
+        splitter(shape)

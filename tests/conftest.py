@@ -1,0 +1,49 @@
+"""What the tests share: configurations, agents, rollouts, the authors' released weights."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hydra
+import pytest
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from anx.agent.agent import Agent
+from anx.build import build_agent
+from anx.config import config_folder
+
+REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
+
+
+def compose(*overrides: str, config_name: str = "config") -> DictConfig:
+    """The configuration that a command line of `overrides` would make."""
+    own = ["run_dir=nowhere"] if config_name == "config" else ["weights=nowhere"]
+    with hydra.initialize_config_dir(config_folder(), version_base="1.3"):
+        return hydra.compose(config_name, overrides=[*own, *overrides])
+
+
+def make_agent(*overrides: str, sigma: float = 0.3, seed: int = 0) -> tuple[Agent, Any]:
+    """An agent with random parameters, in double precision, and its environment."""
+    config = compose(*overrides)
+    env = instantiate(config.env)
+    agent = build_agent(config, env).double()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in agent.parameters():
+            parameter.copy_(sigma * torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
+    return agent, env
+
+
+@pytest.fixture
+def reference() -> Callable[[str], Path]:
+    """A file of the authors' release; the test is skipped where it is not at hand."""
+
+    def find(name: str) -> Path:
+        path = REFERENCE / name
+        if not path.is_file():
+            pytest.skip(f"needs the authors' released {name} in {REFERENCE}")
+        return path
+
+    return find
