@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from anx.envs.pong import Pong
+
+pytest.importorskip("ale_py", reason="needs the Arcade Learning Environment: pip install 'anx[atari]'")
+
+
+@pytest.fixture
+def games():
+    envs = Pong(threads=1).make(2)
+    yield envs
+    envs.close()
+
+
+def test_a_game_gives_four_gray_frames_of_84x84_and_takes_six_buttons(games):
+    observation, _ = games.reset(seed=np.array([1, 2]))
+    assert observation.shape == (2, *Pong.observation_shape)
+    assert observation.dtype == np.uint8
+    assert games.single_action_space.n == Pong.action_size
+
+
+def test_the_same_seed_is_the_same_game(games):
+    played = []
+    for _ in range(2):
+        observation, _ = games.reset(seed=np.array([7, 7]))
+        frames = [observation]
+        for t in range(40):
+            frames.append(games.step(np.array([t % 6, t % 6]))[0])
+        played.append(np.stack(frames))
+    assert np.array_equal(played[0], played[1])
+    assert np.array_equal(played[0][:, 0], played[0][:, 1])
+
+
+def test_whoever_never_moves_loses_to_21(games):
+    games.reset(seed=np.array([0, 1]))
+    total, over = np.zeros(2), np.zeros(2, dtype=bool)
+    for _ in range(3000):
+        _, reward, terminated, _, _ = games.step(np.zeros(2, dtype=np.int64))
+        total += np.where(over, 0, reward)
+        over |= terminated
+        if over.all():
+            break
+    assert total.tolist() == [-21, -21]
