@@ -1,0 +1,117 @@
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from conftest import make_agent
+
+from anx.envs.perturbations import Noise, Occlude, Shuffle
+from anx.population import num_parameters, set_vector
+from anx.rollout.host import HostRollout, episode_seeds
+
+
+class Flicker:
+    """A game of random frames: the seed says how long it lasts; a step pays what the action and the frame say."""
+
+    def __init__(self, seed):
+        self.random = np.random.RandomState(seed)
+        self.left = self.random.randint(2, 12)
+        self.frames = self.random.randint(0, 256, (4, 84, 84)).astype(np.uint8)
+
+    def step(self, action):
+        reward = float(action) * 0.25 + float(self.frames[0, 0, 0]) / 256
+        self.frames = np.roll(self.frames, 1, 0)
+        self.frames[-1] = self.random.randint(0, 256, (84, 84))
+        self.left -= 1
+        return reward, self.left <= 0
+
+
+class Flickers(gymnasium.vector.VectorEnv):
+    """Side by side, with the conventions of the emulator's own vector environment."""
+
+    def __init__(self, slots):
+        self.num_envs = slots
+        self.games = [None] * slots
+
+    def observe(self):
+        return np.stack([game.frames for game in self.games])
+
+    def reset(self, *, seed, options=None):
+        mask = options["reset_mask"] if options else np.ones(self.num_envs, dtype=bool)
+        assert len(seed) == mask.sum()
+        for slot, own in zip(np.flatnonzero(mask), seed, strict=True):
+            self.games[slot] = Flicker(own)
+        return self.observe(), {}
+
+    def step(self, actions):
+        rewards, ended = zip(*(game.step(a) for game, a in zip(self.games, actions, strict=True)), strict=True)
+        nothing = np.zeros(self.num_envs, dtype=bool)
+        return self.observe(), np.array(rewards), np.array(ended), nothing, {}
+
+
+class World:
+    observation_shape = (4, 84, 84)
+    action_size = 6
+    max_steps = 9
+
+    def make(self, slots):
+        return Flickers(slots)
+
+
+@pytest.fixture
+def agent():
+    return make_agent("+experiment=pong", "pooler.num_queries=9")[0]
+
+
+def population_of(agent, candidates):
+    return 0.3 * torch.randn(candidates, num_parameters(agent), generator=torch.Generator().manual_seed(0)).double()
+
+
+def test_every_job_is_played_as_if_alone(agent):
+    population, seeds = population_of(agent, 3), episode_seeds(5, 4)
+    returns, lengths = torch.zeros(2, 3, 4)
+    with torch.no_grad():
+        for p in range(3):
+            set_vector(agent, population[p])
+            for r in range(4):
+                game, state = Flicker(seeds[r]), agent.initial_state(196)
+                for _ in range(World.max_steps):
+                    inputs = agent.splitter(torch.from_numpy(game.frames)).double()
+                    action, state = agent(agent.prepare(), inputs, state)
+                    reward, ended = game.step(int(action.argmax()))
+                    returns[p, r] += reward
+                    lengths[p, r] += 1
+                    if ended:
+                        break
+    ours = HostRollout(agent, World(), slots=5)(population, 4, seed=5)
+    torch.testing.assert_close(ours.returns.float(), returns, rtol=0, atol=1e-5)
+    assert ours.steps.tolist() == lengths.tolist()
+    assert lengths.min() < World.max_steps == lengths.max()  # some games end by themselves, some are cut
+
+
+@pytest.mark.parametrize("perturbations", [[], [Shuffle(every=2), Noise(3, 0.5)], [Occlude(0.3)]], ids=len)
+def test_fitness_is_the_same_for_any_number_of_slots(agent, perturbations):
+    population = population_of(agent, 2)
+    one, three, more = (HostRollout(agent, World(), slots=s)(population, 5, 1, perturbations) for s in (1, 3, 64))
+    assert torch.equal(one.returns, three.returns)
+    assert torch.equal(one.returns, more.returns)
+    assert torch.equal(one.steps, more.steps)
+
+
+def test_more_episodes_leave_the_first_episodes_as_they_were():
+    assert episode_seeds(3, 9)[:4].tolist() == episode_seeds(3, 4).tolist()
+    assert len(set(episode_seeds(3, 1000).tolist())) == 1000
+
+
+def test_a_trace_is_the_episode_that_the_rollout_plays(agent):
+    rollout = HostRollout(agent, World(), slots=2)
+    vector = population_of(agent, 1)[0]
+    trace = rollout.trace(vector, 3, [Shuffle()])
+    episodes = rollout(vector.unsqueeze(0), 1, 3, [Shuffle()])
+    assert float(trace.rewards.sum()) == pytest.approx(float(episodes.returns), abs=1e-6)
+    assert len(trace.rewards) == int(episodes.steps)
+    assert trace.attention.shape[1:] == (196, 9)
+
+
+def test_no_slots_are_refused(agent):
+    with pytest.raises(ValueError, match=r"rollout\.slots=0 must be at least 1"):
+        HostRollout(agent, World(), slots=0)
