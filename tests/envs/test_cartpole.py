@@ -28,7 +28,9 @@ def test_a_batch_steps_like_the_papers_equations_one_by_one():
     env = CartPoleSwingUpHarder()
     batch = CartPoleState(*(x.double() for x in env.reset(8, torch.Generator().manual_seed(0))))
     singles = [tuple(float(x[e]) for x in batch) for e in range(8)]
-    actions = torch.empty(100, 8, 1, dtype=torch.float64).uniform_(-1.5, 1.5, generator=torch.Generator().manual_seed(1))
+    actions = torch.empty(100, 8, 1, dtype=torch.float64).uniform_(
+        -1.5, 1.5, generator=torch.Generator().manual_seed(1)
+    )
     for action in actions:
         batch, reward, done = env.step(batch, action)
         for e in range(8):

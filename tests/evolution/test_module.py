@@ -1,0 +1,142 @@
+import csv
+import subprocess
+import sys
+
+import pytest
+import torch
+from conftest import compose
+
+from anx.evolution.data import TEST, TRAINING, VALIDATION, derive_seed
+from anx.interop import read_checkpoint, read_weights
+from anx.rollout.device import DeviceRollout
+from anx.run import train
+
+SMALL = ["+budget=smoke", "env.max_steps=60", "logger=csv", "callbacks.pictures=null"]
+
+
+def run(folder, *overrides):
+    return train(compose(*SMALL, f"run_dir={folder}", *overrides))
+
+
+def weights(folder):
+    return read_weights(folder / "agent.safetensors").state
+
+
+def metrics(folder):
+    """The rows of the generations; the row behind them holds the final evaluation."""
+    with (folder / "metrics.csv").open(newline="") as file:
+        return [row for row in csv.DictReader(file) if row["train/fitness_mean"]]
+
+
+def assert_equal(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+@pytest.mark.slow
+def test_evolution_from_nothing_reaches_a_score(tmp_path):
+    """Seed 0, 30 generations of 32, episodes of 300 steps: from 15 to over 30."""
+    sizes = ["optimizer.popsize=32", "learner.rollouts=4", "env.max_steps=300", "learner.test_episodes=200"]
+    sizes += ["trainer.val_check_interval=30"]
+    first = run(tmp_path / "first", *sizes, "trainer.max_steps=1")
+    last = run(tmp_path / "last", *sizes, "trainer.max_steps=30")
+    assert first["shuffled"]["mean"] < 18
+    assert last["shuffled"]["mean"] > 30
+    assert last["shuffled"]["mean"] == pytest.approx(last["plain"]["mean"], rel=0.2)
+
+
+@pytest.mark.parametrize("optimizer", ["cmaes", "cmaes_diagonal", "nevergrad"])
+def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(tmp_path, optimizer):
+    chosen = f"optimizer={optimizer}"
+    run(tmp_path / "straight", chosen, "trainer.max_steps=6")
+    run(tmp_path / "halves", chosen, "trainer.max_steps=3")
+    last = tmp_path / "halves" / "checkpoints" / "last.ckpt"
+    run(tmp_path / "halves", chosen, "trainer.max_steps=6", f"ckpt_path={last}")
+    assert_equal(weights(tmp_path / "halves"), weights(tmp_path / "straight"))
+    ours, theirs = metrics(tmp_path / "halves"), metrics(tmp_path / "straight")
+    assert [row["step"] for row in ours] == [row["step"] for row in theirs] == list("012345")
+    timings = {"perf/steps_per_second"}
+    for a, b in zip(ours, theirs, strict=True):
+        assert {k: v for k, v in a.items() if k not in timings} == {k: v for k, v in b.items() if k not in timings}
+
+
+def test_the_same_seed_is_the_same_run_and_another_seed_another_one(tmp_path):
+    for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
+        run(tmp_path / folder, f"seed={seed}")
+    assert_equal(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    assert not torch.equal(
+        weights(tmp_path / "a")["pooler.query.weight"], weights(tmp_path / "c")["pooler.query.weight"]
+    )
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_mean_of_one(tmp_path):
+    arguments = [*SMALL, "trainer.accelerator=cpu"]
+    for name, extra in (("one", []), ("two", ["trainer.strategy=ddp", "trainer.devices=2"])):
+        command = [sys.executable, "-m", "anx.run", *arguments, *extra, f"hydra.run.dir={tmp_path / name}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+    assert_equal(weights(tmp_path / "two"), weights(tmp_path / "one"))
+    ours, theirs = metrics(tmp_path / "two"), metrics(tmp_path / "one")
+    for column in ("train/fitness_max", "train/fitness_mean", "train/sigma", "validation/shuffled_mean"):
+        assert [row[column] for row in ours] == [row[column] for row in theirs]
+
+
+def test_a_run_logs_what_the_interface_names(tmp_path):
+    report = run(tmp_path)
+    rows = metrics(tmp_path)
+    assert [row["step"] for row in rows] == list("0123")
+    for row in rows:
+        fitness = {key: float(row[f"train/fitness_{key}"]) for key in ("max", "mean", "min", "std")}
+        assert fitness["min"] <= fitness["mean"] <= fitness["max"]
+        assert 0 < fitness["std"] <= fitness["max"] - fitness["min"]
+        assert float(row["train/sigma"]) > 0
+        assert float(row["train/condition_number"]) >= 1
+        assert float(row["train/nan_count"]) == 0
+        assert float(row["perf/steps_per_second"]) > 0
+    validated = [row["step"] for row in rows if row["validation/plain_mean"] and row["validation/shuffled_mean"]]
+    assert validated == ["1", "3"]  # every second generation
+    assert report["plain"]["episodes"] == report["shuffled"]["episodes"] == 16
+    files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert files >= {"config.yaml", "metrics.csv", "agent.safetensors", "report.json"}
+    assert files >= {"checkpoints/last.ckpt", "checkpoints/best.ckpt"}
+
+
+def test_nan_fitness_is_counted_in_the_log_and_does_not_stop_the_run(tmp_path, monkeypatch):
+    play = DeviceRollout.__call__
+
+    def half_broken(self, population, *args):
+        episodes = play(self, population, *args)
+        if len(population) == 1:
+            return episodes
+        broken = (torch.arange(len(population)) % 2 == 0).unsqueeze(1)
+        return episodes._replace(returns=torch.where(broken, float("nan"), episodes.returns))
+
+    monkeypatch.setattr(DeviceRollout, "__call__", half_broken)
+    run(tmp_path)
+    for row in metrics(tmp_path):
+        assert float(row["train/nan_count"]) == 4
+        assert float(row["train/fitness_mean"]) > 0
+
+
+def test_a_run_starts_from_given_weights(tmp_path):
+    run(tmp_path / "first")
+    run(tmp_path / "second", f"weights={tmp_path / 'first' / 'agent.safetensors'}", "optimizer.sigma0=1e-9")
+    for name, value in weights(tmp_path / "first").items():
+        torch.testing.assert_close(weights(tmp_path / "second")[name], value, rtol=0, atol=1e-6)
+
+
+def test_the_final_checkpoint_holds_the_agent_that_is_shipped(tmp_path):
+    run(tmp_path)
+    checkpoint = read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")
+    assert checkpoint["global_step"] == 4
+    assert_equal(read_weights(tmp_path / "checkpoints" / "last.ckpt").state, weights(tmp_path))
+
+
+def test_training_validation_and_test_episodes_have_nothing_in_common():
+    seeds = [
+        derive_seed(seed, stream, g) for seed in (0, 1) for stream in (TRAINING, VALIDATION, TEST) for g in range(99)
+    ]
+    assert len(set(seeds)) == len(seeds)
+    assert derive_seed(0, 1) != derive_seed(1, 0)
