@@ -1,0 +1,133 @@
+"""What a user can get wrong ends in one line that names the key, the value and what is allowed; exit code 2."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hydra.core.global_hydra import GlobalHydra
+
+import anx.evaluate
+import anx.run
+
+
+@pytest.fixture
+def refused(monkeypatch, capsys, tmp_path):
+    """Runs a command line that must be refused; returns its one line."""
+
+    def run(main, *arguments):
+        monkeypatch.setattr(sys, "argv", ["anx", *arguments])
+        monkeypatch.chdir(tmp_path)
+        GlobalHydra.instance().clear()
+        with pytest.raises(SystemExit) as end:
+            main()
+        output = capsys.readouterr()
+        assert end.value.code == 2
+        assert output.err.startswith("error: ")
+        assert output.err.count("\n") == 1
+        assert "Traceback" not in output.out + output.err
+        return output.err
+
+    return run
+
+
+RUNS = {
+    "a patch size that does not divide the frame": (
+        ["+experiment=pong", "splitter.patch_size=5"],
+        ["splitter.patch_size=5", "84x84", "allowed: 1, 2, 3, 4, 6, 7, 12, 14, 21, 28, 42, 84"],
+    ),
+    "an unknown experiment": (["+experiment=pang"], ["experiment=pang", "cartpole", "pong"]),
+    "an unknown component": (["neuron=gru"], ["neuron=gru", "lstm", "frame_difference"]),
+    "an unknown key": (["pooler.nun_queries=4"], ["nun_queries"]),
+    "a text for a number": (["pooler.num_queries=many"], ["pooler.num_queries=many", "an integer"]),
+    "a fraction for a count": (["learner.rollouts=1.5"], ["learner.rollouts=1.5", "an integer"]),
+    "an unknown choice": (["pooler.activation=relu"], ["pooler.activation=relu", "tanh, softmax"]),
+    "a negative population": (["optimizer.popsize=-4"], ["optimizer.popsize=-4", "at least 2"]),
+    "negative rollouts": (["learner.rollouts=-1"], ["learner.rollouts=-1", "at least 1"]),
+    "negative generations": (["trainer.max_steps=-3"], ["trainer.max_steps=-3", "at least 1"]),
+    "a negative seed": (["seed=-1"], ["seed=-1"]),
+    "no queries": (["pooler.num_queries=0"], ["pooler.num_queries=0", "at least 1"]),
+    "a population that processes cannot share": (
+        ["optimizer.popsize=9", "trainer.devices=2", "trainer.strategy=ddp"],
+        ["optimizer.popsize=9", "2 processes"],
+    ),
+    "accumulated gradients": (["+trainer.accumulate_grad_batches=2"], ["accumulate_grad_batches=2", "must be 1"]),
+    "a splitter for another environment": (["splitter=patch"], ["splitter=PatchSplitter", "use splitter=scalar"]),
+    "a solver that nevergrad has not": (["optimizer=nevergrad", "optimizer.name=XYZ"], ["optimizer.name=XYZ"]),
+    "weights that do not exist": (["weights=nothing.npz"], ["weights=nothing.npz", "does not exist"]),
+    "a checkpoint that does not exist": (["ckpt_path=nothing.ckpt"], ["ckpt_path=nothing.ckpt", "does not exist"]),
+    "a badly written override": (["seed:3"], ["seed:3"]),
+}
+
+
+@pytest.mark.parametrize(("arguments", "says"), RUNS.values(), ids=RUNS)
+def test_a_run_refuses(refused, arguments, says):
+    line = refused(anx.run.main, "hydra.run.dir=run", "logger=csv", "+budget=smoke", *arguments)
+    for part in says:
+        assert part in line
+
+
+def test_a_run_refuses_a_truncated_checkpoint(refused, tmp_path):
+    torch.save({"state_dict": {"a": torch.zeros(1000)}}, tmp_path / "last.ckpt")
+    (tmp_path / "last.ckpt").write_bytes((tmp_path / "last.ckpt").read_bytes()[:1000])
+    line = refused(anx.run.main, "logger=csv", f"ckpt_path={tmp_path / 'last.ckpt'}")
+    assert "last.ckpt is not a whole checkpoint" in line
+
+
+def test_a_run_refuses_a_checkpoint_that_another_configuration_left(refused, monkeypatch, tmp_path):
+    base = ["logger=csv", "+budget=smoke", "env.max_steps=20", "trainer.max_steps=1", "callbacks.pictures=null"]
+    monkeypatch.setattr(sys, "argv", ["anx", *base, f"hydra.run.dir={tmp_path / 'run'}"])
+    GlobalHydra.instance().clear()
+    anx.run.main()
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    assert "popsize 8, this run's has 10" in refused(anx.run.main, *base, "optimizer.popsize=10", f"ckpt_path={last}")
+    assert "pooler.num_queries" in refused(anx.run.main, *base, "pooler.num_queries=4", f"ckpt_path={last}")
+
+
+EVALUATIONS = {
+    "weights of another architecture": (["weights=ant.npz"], ["ant.npz has 2504 parameters", "this agent has 913"]),
+    "an npz without params": (["weights=other.npz"], ["other.npz has no array `params`", "weights"]),
+    "no weights": ([], ["weights"]),
+    "no episodes": (["weights=own.npz", "episodes=0"], ["episodes=0", "at least 1"]),
+    "a perturbation that removes every input": (
+        ["weights=own.npz", "perturbations=[occlude]", "perturbations.occlude.ratio=0.95"],
+        ["perturbations.occlude.ratio=0.95", "removes all 5 inputs", "less than 0.9"],
+    ),
+    "an unknown perturbation": (["weights=own.npz", "perturbations=[shake]"], ["perturbations=shake", "shuffle"]),
+    "a negative number of channels": (
+        ["weights=own.npz", "perturbations=[noise]", "perturbations.noise.channels=-1"],
+        ["perturbations.noise.channels=-1", "at least 1"],
+    ),
+    "a wrong type": (
+        ["weights=own.npz", "perturbations=[shuffle]", "perturbations.shuffle.every=often"],
+        ["perturbations.shuffle.every=often", "an integer or null"],
+    ),
+    "an output that can't be written": (["weights=own.npz", "output=/proc/anx/result.json"], ["/proc/anx"]),
+    "an output of another kind": (["weights=own.npz", "output=result.txt"], ["output=result.txt", ".json"]),
+    "a device that is not there": (["weights=own.npz", "device=abacus"], ["device=abacus"]),
+}
+
+
+@pytest.mark.parametrize(("arguments", "says"), EVALUATIONS.values(), ids=EVALUATIONS)
+def test_an_evaluation_refuses(refused, tmp_path, arguments, says):
+    for name, size, key in (("ant", 2504, "params"), ("own", 913, "params"), ("other", 913, "weights")):
+        np.savez(tmp_path / f"{name}.npz", **{key: np.zeros(size, np.float32)})
+    line = refused(anx.evaluate.main, *arguments)
+    for part in says:
+        assert part in line
+
+
+def test_the_baseline_refuses_more_inputs_than_it_was_built_for(refused, tmp_path):
+    np.savez(tmp_path / "fnn.npz", params=np.zeros(1281, np.float32))
+    line = refused(anx.evaluate.main, "+ablation=fnn", "weights=fnn.npz", "perturbations=[noise]")
+    assert "takes 5 inputs, the perturbations leave 10" in line
+
+
+def test_a_run_folder_that_cannot_be_written_is_refused_before_any_work():
+    command = [sys.executable, "-m", "anx.run", "hydra.run.dir=/proc/anx"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert "/proc/anx" in done.stderr
