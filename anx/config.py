@@ -36,6 +36,8 @@ def config_folder() -> str:
 def check(config: DictConfig) -> None:
     """Everything that can be said without building: types, counts, and keys that must fit each other."""
     check_types(OmegaConf.to_container(config, resolve=True))
+    if config.seed < 0:
+        raise ConfigError(f"seed={config.seed} must be at least 0")
     if config.trainer.max_steps < 1:
         raise ConfigError(f"trainer.max_steps={config.trainer.max_steps} must be at least 1")
     if config.trainer.get("accumulate_grad_batches", 1) != 1:
@@ -120,7 +122,11 @@ def check_writable(folder: str | Path) -> None:
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
-        raise ConfigError(f"output folder {folder} can't be written: {error.strerror}; choose another one") from None
+        raise unwritable(folder, error) from None
+
+
+def unwritable(folder: str | Path, error: OSError) -> ConfigError:
+    return ConfigError(f"folder {folder} can't be written ({error.strerror}); choose another one")
 
 
 def run_main(task: Callable[[DictConfig], Any], config_name: str) -> None:
@@ -132,15 +138,24 @@ def run_main(task: Callable[[DictConfig], Any], config_name: str) -> None:
         hydra.main(version_base="1.3", config_path=config_folder(), config_name=config_name)(task)()
         return
 
+    started = False
+
     @functools.wraps(task)
     def guarded(config: DictConfig) -> Any:
+        nonlocal started
+        started = True
         with one_line_errors():  # inside Hydra, which would print a line of its own
             return task(config)
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print its own account and exit with 1
     try:
         with one_line_errors():
-            hydra.main(version_base="1.3", config_path=config_folder(), config_name=config_name)(guarded)()
+            try:
+                hydra.main(version_base="1.3", config_path=config_folder(), config_name=config_name)(guarded)()
+            except OSError as error:
+                if started or isinstance(error, HydraException):
+                    raise
+                raise unwritable(str(error.filename), error) from None
     finally:
         del os.environ["HYDRA_FULL_ERROR"]
 
@@ -163,8 +178,8 @@ def one_line(error: BaseException) -> str:
         error = error.__cause__
     text = str(error).split("Config search path")[0].split("full_key:")[0]
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if unknown := re.search(r"Could not find '(.+)/(.+)'", text):
+    if unknown := re.search(r"Could not (?:find|load) '(.+)/(.+)'", text):
         group, name = unknown.groups()
-        allowed = ", ".join(lines[lines.index(f"Available options in '{group}':") + 1 :])
+        allowed = ", ".join(sorted(path.stem for path in Path(config_folder(), group).glob("*.yaml")))
         return f"{group}={name} is unknown; allowed: {allowed}"
     return " ".join(lines)

@@ -39,10 +39,11 @@ def evaluate_config(config: DictConfig) -> dict[str, Any]:
     if weights.config and not any(each.startswith("+experiment=") for each in overrides):
         adopt(config, weights.config, overrides)
     check_types(OmegaConf.to_container(config, resolve=True))
+    device = find_device(config.device)
 
     agent, rollout = build_rollout(config)
     load_into(agent, weights, config.weights)
-    agent.to(torch.device(config.device))
+    agent.to(device)
     perturbations = [instantiate(each) for each in config.perturbations.values()]
     check_perturbations(agent, perturbations)
     rows = {}
@@ -84,6 +85,14 @@ def adopt(config: DictConfig, own: dict[str, Any], overrides: list[str]) -> None
     OmegaConf.set_struct(config, True)
     for chosen_key in map(str, chosen):
         config[chosen_key] = OmegaConf.merge(config[chosen_key], chosen[chosen_key])
+
+
+def find_device(name: str) -> torch.device:
+    """The device of that name, if this machine has it."""
+    try:
+        return torch.zeros(0, device=name).device
+    except (RuntimeError, AssertionError) as error:  # torch: unknown; known, but not in this build
+        raise ConfigError(f"device={name} can't be used ({str(error).splitlines()[0]}); allowed: cpu, cuda") from None
 
 
 def check_perturbations(agent: Any, perturbations: list[Perturbation]) -> None:

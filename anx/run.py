@@ -30,7 +30,7 @@ def train(config: DictConfig) -> dict[str, Any] | None:
     check_writable(config.run_dir)
     check(config)
     if config.ckpt_path:
-        read_checkpoint(config.ckpt_path)
+        checkpoint = read_checkpoint(config.ckpt_path)
     seed_everything(config.seed, verbose=False)
     resolved: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     run_dir = Path(config.run_dir)
@@ -47,6 +47,8 @@ def train(config: DictConfig) -> dict[str, Any] | None:
         optimizer=instantiate(config.optimizer),
         agent_config={key: resolved[key] for key in ("name", *AGENT_KEYS)},
     )
+    if config.ckpt_path:
+        learner.check_resumable(checkpoint)
     callbacks = [instantiate(each) for each in config.callbacks.values() if each]
     announce(run_dir, config)
     loggers = make_loggers(config, resolved)

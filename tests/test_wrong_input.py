@@ -75,11 +75,12 @@ def test_a_run_refuses_a_truncated_checkpoint(refused, tmp_path):
     assert "last.ckpt is not a whole checkpoint" in line
 
 
-def test_a_run_refuses_a_checkpoint_that_another_configuration_left(refused, monkeypatch, tmp_path):
+def test_a_run_refuses_a_checkpoint_that_another_configuration_left(refused, monkeypatch, capsys, tmp_path):
     base = ["logger=csv", "+budget=smoke", "env.max_steps=20", "trainer.max_steps=1", "callbacks.pictures=null"]
     monkeypatch.setattr(sys, "argv", ["anx", *base, f"hydra.run.dir={tmp_path / 'run'}"])
     GlobalHydra.instance().clear()
     anx.run.main()
+    capsys.readouterr()
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
     assert "popsize 8, this run's has 10" in refused(anx.run.main, *base, "optimizer.popsize=10", f"ckpt_path={last}")
     assert "pooler.num_queries" in refused(anx.run.main, *base, "pooler.num_queries=4", f"ckpt_path={last}")

@@ -9,6 +9,7 @@ from lightning import LightningModule
 from torch import Tensor
 
 from anx.agent.agent import Agent
+from anx.config import ConfigError
 from anx.envs.perturbations import Shuffle
 from anx.evolution.optimizer import NevergradOptimizer
 from anx.population import get_vector
@@ -56,22 +57,29 @@ class Evolution(LightningModule):
         self.validation_episodes = validation_episodes
         self.test_episodes = test_episodes
         self.test_returns: dict[str, Tensor] = {}
-        self._make_optimizer = optimizer
+        self.optimizer = optimizer(agent.parameters())
         self.agent_config = agent_config
         self._steps = 0
 
-    def configure_optimizers(self) -> NevergradOptimizer:
-        return self._make_optimizer(self.agent.parameters())
+    def check_resumable(self, checkpoint: dict[str, Any]) -> None:
+        """Raise ConfigError unless the checkpoint is of this agent, weightless parts included, and this search."""
+        theirs, ours = checkpoint.get("config") or {}, self.agent_config or {}
+        for part in ("splitter", "neuron", "pooler", "policy"):
+            then, now = theirs.get(part, {}), ours.get(part, {})
+            for key in sorted(then.keys() | now.keys()):
+                if then.get(key) != now.get(key):
+                    raise ConfigError(
+                        f"{part}.{key}={now.get(key)}, but ckpt_path was trained with {part}.{key}={then.get(key)}; "
+                        "a run is resumed with the agent it was started with"
+                    )
+        self.optimizer.check_resumable(checkpoint["optimizer_states"][0])
 
-    def _optimizer(self) -> NevergradOptimizer:
-        optimizer = self.optimizers().optimizer  # type: ignore[union-attr]
-        assert isinstance(optimizer, NevergradOptimizer)
-        return optimizer
+    def configure_optimizers(self) -> NevergradOptimizer:
+        return self.optimizer
 
     def training_step(self, seed: int, batch_idx: int) -> Tensor:
         """The fitness [P] of the population that waits for it."""
-        population = self._optimizer().population
-        share = population.chunk(self.trainer.world_size)[self.trainer.global_rank]
+        share = self.optimizer.population.chunk(self.trainer.world_size)[self.trainer.global_rank]
         episodes = self.rollout(share, self.rollouts, seed)
         fitness = episodes.returns.double().mean(1)
         steps = episodes.steps.sum()
@@ -95,11 +103,10 @@ class Evolution(LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: int, batch_idx: int) -> None:
         fitness = outputs["loss"]
         finite = fitness[fitness.isfinite()]
-        optimizer = self._optimizer()
         metrics = {
-            "train/nan_count": float(optimizer.nan_count),
+            "train/nan_count": float(self.optimizer.nan_count),
             "perf/steps_per_second": self._steps / (time.perf_counter() - self._started),
-            **{f"train/{key}": value for key, value in optimizer.statistics().items()},
+            **{f"train/{key}": value for key, value in self.optimizer.statistics().items()},
         }
         if len(finite):
             metrics |= {

@@ -11,6 +11,8 @@ from nevergrad.optimization.utils import Pruning
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from anx.config import ConfigError
+
 # pycma's termination criteria. When one fires, nevergrad restarts the search at 0 without a word; evolution ends when
 # the trainer says so.
 NEVER_STOP = {
@@ -131,14 +133,18 @@ class NevergradOptimizer(torch.optim.Optimizer):
             "dimension": len(self._start),
         }
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from `state_dict`. Unpickles: only for checkpoints of one's own."""
+    def check_resumable(self, state_dict: dict[str, Any]) -> None:
+        """Raise ConfigError unless `state_dict` is one of this search."""
         for key, own in (("name", self.name), ("popsize", self.popsize), ("dimension", len(self._start))):
             if state_dict[key] != own:
-                raise ValueError(
+                raise ConfigError(
                     f"ckpt_path: the checkpoint's optimizer has {key} {state_dict[key]}, this run's has {own}; "
                     "a run is resumed with the configuration it was started with"
                 )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from `state_dict`. Unpickles: only for checkpoints of one's own."""
+        self.check_resumable(state_dict)
         self._start, self._solver, self._asked = pickle.loads(state_dict["solver"].cpu().numpy().tobytes())
 
 
