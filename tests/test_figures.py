@@ -1,0 +1,39 @@
+import matplotlib.pyplot as plt
+import torch
+from conftest import make_agent
+
+from anx.envs.perturbations import Noise, Shuffle
+from anx.figures import attention_figure
+from anx.population import get_vector
+from anx.rollout.base import Trace
+from anx.rollout.device import DeviceRollout
+
+
+def test_attention_is_drawn_by_the_inputs_names_whatever_their_order():
+    agent, env = make_agent()
+    trace = DeviceRollout(agent, env).trace(get_vector(agent), 0, [Shuffle(), Noise(2)])
+    figure = attention_figure(trace, env)
+    heat = figure.axes[0]
+    assert [label.get_text() for label in heat.get_yticklabels()] == list(env.input_names)
+    drawn = heat.images[0].get_array()
+    for t in (0, 9):
+        for place, origin in enumerate(trace.origins[t].tolist()):
+            if origin >= 0:
+                assert drawn[origin, t] == trace.attention[t, place].abs().mean().item()
+    plt.close(figure)
+
+
+def test_the_most_attended_patches_are_outlined_where_they_are():
+    """Patch 7 of a 3x4 grid of 2x2 patches gets all the attention, and comes as input 5."""
+    origins = torch.arange(12).roll(-2)
+    attention = torch.zeros(1, 12, 3)
+    attention[0, 5] = 1.0
+    blank = torch.zeros(1, 1)
+    trace = Trace(
+        torch.zeros(1, 4, 6, 8), torch.zeros(1, 12, 16), origins.unsqueeze(0), attention, blank, blank, blank[0]
+    )
+    figure = attention_figure(trace, env=None)
+    (outline,) = figure.axes[0].patches
+    assert (outline.get_x(), outline.get_y()) == (3 * 2 - 0.5, 1 * 2 - 0.5)
+    assert (outline.get_width(), outline.get_height()) == (2, 2)
+    plt.close(figure)

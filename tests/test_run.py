@@ -1,0 +1,83 @@
+"""The command line as a user meets it."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import compose
+from omegaconf import OmegaConf
+
+from anx.interop import read_weights
+from anx.run import train, without
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*command, **options):
+    done = subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True, timeout=300, **options)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_help_lists_the_groups_and_the_keys():
+    printed = run("-m", "anx.run", "--help").stdout
+    for part in ("experiment: cartpole, pong", "budget: laptop, paper, smoke", "ablation: fnn", "num_queries: 16"):
+        assert part in printed
+    assert "+experiment=pong" in printed
+    printed = run("-m", "anx.evaluate", "--help").stdout
+    assert "perturbations: duplicate, noise, occlude, shuffle" in printed
+
+
+def test_the_shell_is_offered_completion():
+    assert "complete" in run("-m", "anx.run", "-sc", "install=bash").stdout
+
+
+def test_a_multirun_has_a_folder_for_every_job(tmp_path):
+    run(
+        *("-m", "anx.run", "-m", "+budget=smoke", "env.max_steps=20", "logger=csv", "callbacks.pictures=null"),
+        *("pooler.num_queries=4,8", f"hydra.sweep.dir={tmp_path}"),
+    )
+    for job, queries in (("0", 4), ("1", 8)):
+        assert OmegaConf.load(tmp_path / job / "config.yaml").pooler.num_queries == queries
+        assert (tmp_path / job / "report.json").is_file()
+
+
+def test_the_command_that_goes_on_leaves_out_what_it_sets_itself():
+    arguments = ["+budget=smoke", "ckpt_path=a.ckpt", "++hydra.run.dir=b", "seed=3"]
+    assert without(arguments, "ckpt_path", "hydra.run.dir") == ["+budget=smoke", "seed=3"]
+
+
+@pytest.mark.parametrize("ablation", [path.stem for path in (ROOT / "configs" / "ablation").glob("*.yaml")])
+def test_every_ablation_trains(tmp_path, ablation):
+    report = train(
+        compose(f"+ablation={ablation}", "+budget=smoke", "env.max_steps=20", "logger=csv", f"run_dir={tmp_path}")
+    )
+    assert report["generations"] == 4
+
+
+def test_pong_trains_resumes_and_ships_an_agent(tmp_path):
+    pytest.importorskip("ale_py", reason="needs the Arcade Learning Environment: pip install 'anx[atari]'")
+    small = ["+experiment=pong", "+budget=smoke", "env.max_steps=30", "logger=csv"]
+    train(compose(*small, f"run_dir={tmp_path}", "trainer.max_steps=1"))
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    report = train(compose(*small, f"run_dir={tmp_path}", "trainer.max_steps=2", f"ckpt_path={last}"))
+    assert report["generations"] == 2
+    assert read_weights(tmp_path / "agent.safetensors").config["name"] == "pong"
+    assert (tmp_path / "pictures" / "attention_000002.png").is_file()
+
+
+@pytest.mark.slow
+def test_the_wheel_carries_the_configs_and_runs_from_any_folder(tmp_path):
+    run("-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, ROOT, cwd=tmp_path)
+    (wheel,) = tmp_path.glob("*.whl")
+    site = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(site)
+    ours = {path.relative_to(ROOT / "configs") for path in (ROOT / "configs").rglob("*.yaml")}
+    assert {path.relative_to(site / "anx" / "configs") for path in (site / "anx" / "configs").rglob("*.yaml")} == ours
+    small = ["+budget=smoke", "env.max_steps=20", "logger=csv", f"hydra.run.dir={tmp_path / 'run'}"]
+    code = "import anx.run; assert anx.__file__.startswith(__import__('os').environ['PYTHONPATH']); anx.run.main()"
+    run("-c", code, *small, cwd=tmp_path, env={"PYTHONPATH": str(site), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)})
+    assert (tmp_path / "run" / "report.json").is_file()
