@@ -2,11 +2,12 @@
 
 import pickle
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 import nevergrad as ng
 import numpy as np
 import torch
+from cma.sigma_adaptation import CMAAdaptSigmaCSA, CMAAdaptSigmaTPA
 from nevergrad.optimization.utils import Pruning
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
@@ -27,6 +28,7 @@ NEVER_STOP = {
     "tolconditioncov": 0,
     "signals_filename": None,
 }
+STEP_SIZES = {"csa": CMAAdaptSigmaCSA, "tpa": CMAAdaptSigmaTPA}
 
 
 class NevergradOptimizer(torch.optim.Optimizer):
@@ -157,6 +159,8 @@ class CMAES(NevergradOptimizer):
         sigma0: the first step size.
         sigma_min: the step size never falls below. Noisy fitness lets it collapse long before the search is over.
         diagonal: learn variances only: D numbers instead of D x D, for thousands of parameters.
+        step_size: `csa`, cumulative step-size adaptation (Hansen 2016, equation 44), or `tpa`, two-point adaptation
+            (Hansen 2008), which spends two candidates on trying the last step's direction and is cheaper.
         seed: of the solver's randomness.
     """
 
@@ -168,12 +172,16 @@ class CMAES(NevergradOptimizer):
         sigma0: float = 0.1,
         sigma_min: float = 0.0,
         diagonal: bool = False,
+        step_size: Literal["csa", "tpa"] = "csa",
         seed: int = 0,
     ) -> None:
+        if step_size not in STEP_SIZES:
+            raise ValueError(f"optimizer.step_size={step_size} is not one of csa, tpa")
         if sigma_min < 0:
             raise ValueError(f"optimizer.sigma_min={sigma_min} must be at least 0")
         self.sigma_min = sigma_min
         self.diagonal = diagonal
+        self.step_size = step_size
         super().__init__(
             params, name="CMAES, diagonal" if diagonal else "CMAES", popsize=popsize, sigma0=sigma0, seed=seed
         )
@@ -181,7 +189,10 @@ class CMAES(NevergradOptimizer):
     def _build(self, random_state: np.random.RandomState) -> Any:
         return self._prepared(
             ng.optimizers.ParametrizedCMA(
-                scale=self.sigma0, popsize=self.popsize, diagonal=self.diagonal, inopts=NEVER_STOP
+                scale=self.sigma0,
+                popsize=self.popsize,
+                diagonal=self.diagonal,
+                inopts={**NEVER_STOP, "AdaptSigma": STEP_SIZES[self.step_size]},
             ),
             random_state,
         )
