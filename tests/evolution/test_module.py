@@ -38,7 +38,7 @@ def assert_equal(a, b):
 def test_evolution_from_nothing_reaches_a_score(tmp_path):
     """Seed 0, 30 generations of 32, episodes of 300 steps: from 15 to over 30."""
     sizes = ["optimizer.popsize=32", "learner.rollouts=4", "env.max_steps=300", "learner.test_episodes=200"]
-    sizes += ["trainer.val_check_interval=30"]
+    sizes += ["trainer.val_check_interval=30", "optimizer.step_size=tpa"]
     first = run(tmp_path / "first", *sizes, "trainer.max_steps=1")
     last = run(tmp_path / "last", *sizes, "trainer.max_steps=30")
     assert first["shuffled"]["mean"] < 18
