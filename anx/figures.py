@@ -21,12 +21,12 @@ def attention_figure(trace: Trace, env: Any) -> Figure:
 
 
 def attention_over_time(trace: Trace, names: tuple[str, ...]) -> Figure:
-    """Mean absolute attention to each input [N] over the steps [T], above the return so far.
+    """Attention to each input [N], averaged over the queries, over the steps [T], above the return so far.
 
     The inputs are drawn in the environment's order, whatever order the agent saw them in.
     """
     steps, count = trace.observations.shape
-    seen = trace.attention.abs().mean(-1)  # [T, N']
+    seen = trace.attention.mean(-1)  # [T, N']
     attention = np.zeros((steps, count))
     for t, (origins, weights) in enumerate(zip(trace.origins.tolist(), seen.tolist(), strict=True)):
         for origin, weight in zip(origins, weights, strict=True):
@@ -35,11 +35,11 @@ def attention_over_time(trace: Trace, names: tuple[str, ...]) -> Figure:
     figure, (top, bottom) = plt.subplots(
         2, 1, figsize=(8, 4.5), sharex=True, height_ratios=(2.2, 1), layout="constrained"
     )
-    image = top.imshow(
-        attention.T, aspect="auto", interpolation="nearest", cmap="magma", vmin=0, extent=(0, steps, count, 0)
-    )
+    most = np.abs(attention).max()
+    colours = {"cmap": "RdBu_r", "vmin": -most, "vmax": most} if attention.min() < 0 else {"cmap": "magma", "vmin": 0}
+    image = top.imshow(attention.T, aspect="auto", interpolation="nearest", extent=(0, steps, count, 0), **colours)
     top.set_yticks(np.arange(count) + 0.5, names if len(names) == count else range(count))
-    top.set_title("attention to each input (mean over queries of the absolute weight)")
+    top.set_title("attention to each input (mean over the queries)")
     figure.colorbar(image, ax=top, pad=0.01)
     bottom.plot(trace.rewards.cumsum(0).cpu().numpy(), color="tab:blue")
     bottom.set(xlabel="step", ylabel="return so far", xlim=(0, steps))
