@@ -73,7 +73,9 @@ def main() -> None:
     parser.add_argument("--rollouts", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--weights", type=Path, help="a trained cart-pole agent (.npz, .safetensors or .ckpt)")
+    parser.add_argument(
+        "--weights", type=Path, default=HERE.parent / "agents" / "cartpole.safetensors", help="trained agent"
+    )
     parser.add_argument("--evojax", type=Path, default=HERE.parent / ".venv-evojax" / "bin" / "python")
     args = parser.parse_args()
 
@@ -83,10 +85,9 @@ def main() -> None:
     agent.to(args.device)
     zero = torch.zeros(num_parameters(agent), device=args.device)
     populations = {"random, around 0, sigma 0.1": population_around(zero, args.popsize, 0.1)}
-    if args.weights:
-        load_into(agent, read_weights(args.weights), args.weights)
-        name = f"around {args.weights.name}, sigma 0.01"
-        populations[name] = population_around(get_vector(agent), args.popsize, 0.01)
+    load_into(agent, read_weights(args.weights), args.weights)
+    trained = f"around {args.weights.name}, sigma 0.01"
+    populations[trained] = population_around(get_vector(agent), args.popsize, 0.01)
 
     device = torch.cuda.get_device_name() if args.device == "cuda" else platform.processor() or platform.machine()
     print(f"{args.popsize} candidates x {args.rollouts} episodes on {device}, {os.cpu_count()} cores")
