@@ -1,5 +1,7 @@
-"""Figures: each function takes what a rollout traced and returns a matplotlib figure."""
+"""Figures: each function takes what a rollout traced, or what a run logged, and returns a matplotlib figure."""
 
+import csv
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -18,6 +20,34 @@ def attention_figure(trace: Trace, env: Any) -> Figure:
     if trace.observations.dim() == 2:
         return attention_over_time(trace, getattr(env, "input_names", ()))
     return attention_on_frames(trace)
+
+
+def learning_curve(metrics: Path, points: int = 400) -> Figure:
+    """Fitness of the populations, and the mean's return on held-out episodes, over the generations.
+
+    Args:
+        metrics: a run's metrics.csv.
+        points: fitness is averaged over neighbouring generations to at most this many.
+    """
+    with metrics.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+
+    def column(name: str) -> np.ndarray:
+        """Generation and value of the rows that have one [2, rows]."""
+        return np.array([(int(row["step"]) + 1, float(row[name])) for row in rows if row.get(name)]).reshape(-1, 2).T
+
+    figure, axis = plt.subplots(figsize=(8, 4), layout="constrained")
+    for name, label in (("max", "best candidate"), ("mean", "all candidates")):
+        values = column(f"train/fitness_{name}")
+        groups = np.array_split(values, min(points, max(1, values.shape[1])), axis=1)
+        averages = np.array([group.mean(1) for group in groups if group.size]).reshape(-1, 2).T
+        axis.plot(*averages, linewidth=0.7, alpha=0.6, label=f"fitness, {label}")
+    for name, style in (("plain", "-"), ("shuffled", "--")):
+        axis.plot(*column(f"validation/{name}_mean"), style, label=f"the mean, held out, {name}")
+    axis.set(xlabel="generation", ylabel="return")
+    axis.grid(alpha=0.3)
+    axis.legend(loc="lower right")
+    return figure
 
 
 def attention_over_time(trace: Trace, names: tuple[str, ...]) -> Figure:

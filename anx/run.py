@@ -17,6 +17,7 @@ from anx.build import AGENT_KEYS, build_rollout
 from anx.callbacks.interruption import Interruption, WholeCheckpointIO
 from anx.config import check, check_writable, run_main
 from anx.evolution.data import EpisodeSeeds
+from anx.figures import learning_curve
 from anx.interop import load_into, read_checkpoint, read_weights, write_agent
 from anx.quiet import quiet_libraries
 from anx.rollout.evaluation import summarise
@@ -121,8 +122,10 @@ def write_agent_once(agent: torch.nn.Module, config: dict[str, Any], path: Path)
 
 @rank_zero_only
 def finish(run_dir: Path, report: dict[str, Any]) -> None:
-    """Write report.json and say where everything is."""
+    """Write report.json, draw the learning curve and say where everything is."""
     (run_dir / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+    if (run_dir / "metrics.csv").exists():
+        learning_curve(run_dir / "metrics.csv").savefig(run_dir / "curve.png", dpi=100)
     for name in ("plain", "shuffled"):
         log.info(
             "%-9s %8.1f ± %.1f  (mean and standard error over %d held-out episodes)",

@@ -99,7 +99,7 @@ def test_a_run_logs_what_the_interface_names(tmp_path):
     assert validated == ["1", "3"]  # every second generation
     assert report["plain"]["episodes"] == report["shuffled"]["episodes"] == 16
     files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
-    assert files >= {"config.yaml", "metrics.csv", "agent.safetensors", "report.json"}
+    assert files >= {"config.yaml", "metrics.csv", "agent.safetensors", "report.json", "curve.png"}
     assert files >= {"checkpoints/last.ckpt", "checkpoints/best.ckpt"}
 
 
