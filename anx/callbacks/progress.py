@@ -75,6 +75,7 @@ def describe(trainer: Trainer) -> str:
         ("mean", "train/fitness_mean", "{:.1f}"),
         ("sigma", "train/sigma", "{:.3g}"),
         ("steps/s", "perf/steps_per_second", "{:,.0f}"),
+        ("plain", "validation/plain_mean", "{:.1f}"),
         ("shuffled", "validation/shuffled_mean", "{:.1f}"),
     )
     metrics = trainer.callback_metrics

@@ -1,0 +1,51 @@
+"""What the README shows, works."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import compose
+
+from anx.build import build_rollout
+from anx.config import check
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+COMMANDS = re.findall(r"^python -m anx\.(run|evaluate) (.*)$", README, re.MULTILINE)
+NOT_OVERRIDES = ("-m", "--help")
+
+
+@pytest.mark.parametrize(("program", "arguments"), COMMANDS, ids=lambda part: part)
+def test_every_command_composes(program, arguments):
+    overrides = [part for part in shlex.split(arguments, comments=True) if part not in NOT_OVERRIDES]
+    if arguments.startswith("-m "):  # a multirun: its first job
+        overrides = [part.split(",")[0] for part in overrides]
+    overrides = [part for part in overrides if not part.startswith(("neuron._target_=my_neuron", "hydra."))]
+    config = compose(*overrides, config_name={"run": "config", "evaluate": "evaluate"}[program])
+    if program == "run":
+        check(config)
+    build_rollout(config)[1].close()
+
+
+def test_the_commands_are_found():
+    assert len(COMMANDS) > 8
+
+
+def test_the_pictures_and_files_it_links_to_exist():
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
+    assert links
+    assert [link for link in links if not (ROOT / link).is_file()] == []
+
+
+def test_the_neuron_of_ones_own_trains(tmp_path):
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "my_neuron.py").write_text(code)
+    target = "neuron._target_=my_neuron.AverageNeuron"
+    assert target in README
+    command = ["-m", "anx.run", target, "+budget=smoke", "env.max_steps=20", "logger=csv", f"hydra.run.dir={tmp_path}"]
+    done = subprocess.run([sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "agent.safetensors").is_file()
