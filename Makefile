@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+# A worker a core, each with one thread: several threads in several workers would wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train test check bench clean
@@ -21,13 +23,13 @@ train: setup ## train and evaluate cart-pole swing-up, about five minutes on two
 	$(BIN)/python -m anx.run $(ARGS)
 
 test: setup ## the tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 check: setup ## lint, format, types and the fast tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m 'not slow'
+	$(PYTEST) -m 'not slow'
 
 bench: setup .venv-evojax/ready ## population rollouts against EvoJAX, which gets an environment of its own
 	$(BIN)/python benchmarks/rollout.py

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import torch
 from hydra.utils import instantiate
 from lightning import Trainer, seed_everything
@@ -125,7 +126,9 @@ def finish(run_dir: Path, report: dict[str, Any]) -> None:
     """Write report.json, draw the learning curve and say where everything is."""
     (run_dir / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     if (run_dir / "metrics.csv").exists():
-        learning_curve(run_dir / "metrics.csv").savefig(run_dir / "curve.png", dpi=100)
+        figure = learning_curve(run_dir / "metrics.csv")
+        figure.savefig(run_dir / "curve.png", dpi=100)
+        plt.close(figure)
     for name in ("plain", "shuffled"):
         log.info(
             "%-9s %8.1f ± %.1f  (mean and standard error over %d held-out episodes)",
