@@ -16,7 +16,7 @@ setup: .venv/ready ## a virtual environment with everything, at the tested versi
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[all]'
+	$(BIN)/pip install -q --disable-pip-version-check --use-pep517 -c constraints.txt -e '.[all]'
 	@touch $@
 
 train: setup ## train and evaluate cart-pole swing-up, about five minutes on two cores; ARGS="+experiment=pong" for others

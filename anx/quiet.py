@@ -8,6 +8,7 @@ def quiet_libraries() -> None:
     """Lightning's tips and the warnings that evolution's way of using it raises."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # compiling without CUDA is what one wants
     for message in (
         ".*does not have many workers.*",  # the data are seeds
         ".*Checkpoint directory .* exists and is not empty.*",  # a resumed run's own
@@ -17,6 +18,8 @@ def quiet_libraries() -> None:
         ".*GPU available but not used.*",
         ".*LeafSpec.* is deprecated.*",
         ".*cma_signals.*",  # an option of pycma that is switched off
+        ".*all_gather is deprecated.*",
+        ".*recommended to use `self.log.*sync_dist=True.*",  # every process validates the same episodes
         ".*resuming from a checkpoint that ended before the epoch.*",  # there is one endless epoch
     ):
         warnings.filterwarnings("ignore", message)
