@@ -23,7 +23,7 @@ def run(*command, **options):
 
 def test_help_lists_the_groups_and_the_keys():
     printed = run("-m", "anx.run", "--help").stdout
-    groups = ("experiment: cartpole, pong", "budget: laptop, paper, quick, smoke", "ablation: fnn")
+    groups = ("experiment: ant, cartpole, pong", "budget: laptop, paper, quick, smoke", "ablation: fnn")
     for part in (*groups, "num_queries: 16"):
         assert part in printed
     assert "+experiment=pong" in printed

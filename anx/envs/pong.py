@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from gymnasium.vector import AutoresetMode, VectorEnv
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 
 
 class Pong:
@@ -27,13 +28,13 @@ class Pong:
         self.max_steps = max_steps
         self.threads = threads
 
-    def make(self, slots: int) -> VectorEnv[Any, Any, Any]:
-        """`slots` games side by side; a game that has ended is reset before its next step."""
+    def make(self, slots: int, training: bool = False) -> VectorEnv[Any, Any, Any]:
+        """`slots` games side by side; a game that has ended is reset before its next step. Training changes nothing."""
         try:
             from ale_py.vector_env import AtariVectorEnv  # an extra; only whoever plays needs it
         except ImportError:
             raise ImportError("env=pong needs the Arcade Learning Environment: pip install 'anx[atari]'") from None
-        return AtariVectorEnv(
+        games = AtariVectorEnv(
             "pong",
             num_envs=slots,
             num_threads=self.threads,
@@ -49,3 +50,13 @@ class Pong:
             img_width=84,
             grayscale=True,
         )
+        return SeedsOfThoseThatReset(games)
+
+
+class SeedsOfThoseThatReset(VectorWrapper):
+    """The emulator's vector environment wants the seeds of those games only that are reset; gymnasium's want all."""
+
+    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        if seed is not None:
+            seed = np.asarray(seed)[options["reset_mask"] if options else slice(None)]
+        return self.env.reset(seed=seed, options=options)

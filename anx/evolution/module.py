@@ -80,7 +80,7 @@ class Evolution(LightningModule):
     def training_step(self, seed: int, batch_idx: int) -> Tensor:
         """The fitness [P] of the population that waits for it."""
         share = self.optimizer.population.chunk(self.trainer.world_size)[self.trainer.global_rank]
-        episodes = self.rollout(share, self.rollouts, seed)
+        episodes = self.rollout(share, self.rollouts, seed, training=True)
         fitness = episodes.returns.double().mean(1)
         steps = episodes.steps.sum()
         if self.trainer.world_size > 1:

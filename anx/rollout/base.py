@@ -36,11 +36,18 @@ class Rollout(ABC):
 
     @abstractmethod
     def __call__(
-        self, population: Tensor, episodes: int, seed: int, perturbations: Sequence[Perturbation] = ()
+        self,
+        population: Tensor,
+        episodes: int,
+        seed: int,
+        perturbations: Sequence[Perturbation] = (),
+        *,
+        training: bool = False,
     ) -> Episodes:
         """Population [P, D] -> what each candidate achieved in the same `episodes` episodes drawn from `seed`.
 
-        Reward after an episode's end is never counted. What the perturbations draw does not change the episodes.
+        Reward after an episode's end is never counted. What the perturbations draw does not change the episodes. Some
+        environments are rewarded differently in training.
         """
 
     @abstractmethod

@@ -53,7 +53,13 @@ class DeviceRollout(Rollout):
 
     @torch.inference_mode()
     def __call__(
-        self, population: Tensor, episodes: int, seed: int, perturbations: Sequence[Perturbation] = ()
+        self,
+        population: Tensor,
+        episodes: int,
+        seed: int,
+        perturbations: Sequence[Perturbation] = (),
+        *,
+        training: bool = False,
     ) -> Episodes:
         candidates = len(population)
         sensing = Sensing(self.agent, perturbations, episodes, seed)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gymnasium.spaces import Discrete
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
@@ -23,8 +24,8 @@ class HostRollout(Rollout):
 
     Args:
         agent: the module whose parameters the population's vectors are.
-        env: says what the environment is and makes it: `env.make(slots)` is a gymnasium vector environment with
-            discrete actions whose `reset` takes a seed a slot and a `reset_mask`.
+        env: says what the environment is and makes it: `env.make(slots, training)` is a gymnasium vector environment
+            that resets the slots of a `reset_mask`, each to its own seed.
         slots: environments side by side.
     """
 
@@ -35,13 +36,20 @@ class HostRollout(Rollout):
         self.env = env
         self.slots = slots
         self._vector_env: Any = None
+        self._opened: tuple[int, bool] | None = None
 
     @torch.inference_mode()
     def __call__(
-        self, population: Tensor, episodes: int, seed: int, perturbations: Sequence[Perturbation] = ()
+        self,
+        population: Tensor,
+        episodes: int,
+        seed: int,
+        perturbations: Sequence[Perturbation] = (),
+        *,
+        training: bool = False,
     ) -> Episodes:
         device, jobs = population.device, len(population) * episodes
-        envs = self._open(min(self.slots, jobs))
+        envs = self._open(min(self.slots, jobs), training)
         slots = envs.num_envs
         seeds = episode_seeds(seed, episodes)
         named = unflatten(self.agent, population)
@@ -59,6 +67,7 @@ class HostRollout(Rollout):
         own = tree_map(lambda x: x[torch.from_numpy(job // episodes).to(device)], parameters)  # leaves [slots, ...]
         state = tree_map(lambda x: x.expand(slots, 1, *x.shape).clone(), blank)
         step = np.zeros(slots, dtype=np.int64)
+        drawn: tuple[Tensor, ...] = ()
         while True:
             if start.any():
                 for slot in np.flatnonzero(start):
@@ -68,13 +77,12 @@ class HostRollout(Rollout):
                     tree_map(lambda x, fresh: x[slot, 0].copy_(fresh), state, blank)  # noqa: B023
                 step[start] = 0
                 options = None if start.all() else {"reset_mask": start}
-                observation, _ = envs.reset(seed=seeds[job[start] % episodes], options=options)
-            for slot in np.flatnonzero(job >= 0):
-                sensing[slot].draw(int(step[slot]))
-            drawn = tuple(torch.stack(each).to(device) for each in zip(*(s.drawn for s in sensing), strict=True))
+                observation, _ = envs.reset(seed=seeds[job % episodes].tolist(), options=options)
+            if any([sensing[slot].draw(int(step[slot])) for slot in np.flatnonzero(job >= 0)] if perturbations else ()):
+                drawn = tuple(torch.stack(each).to(device) for each in zip(*(s.drawn for s in sensing), strict=True))
             inputs = sense(torch.from_numpy(observation).to(device).unsqueeze(1), drawn)  # [slots, 1, N, F]
             action, state = act(*own, inputs.to(population.dtype), state)  # [slots, 1, A]
-            observation, reward, terminated, truncated, _ = envs.step(action[:, 0].argmax(-1).cpu().numpy())
+            observation, reward, terminated, truncated, _ = envs.step(to_space(action[:, 0], envs.single_action_space))
             step += 1
             playing = job >= 0
             place = torch.from_numpy(job[playing]).to(device)
@@ -93,12 +101,12 @@ class HostRollout(Rollout):
     def trace(self, vector: Tensor, seed: int, perturbations: Sequence[Perturbation] = ()) -> Trace:
         set_vector(self.agent, vector)
         with torch.inference_mode():
-            envs = self.env.make(1)
+            envs = self.env.make(1, training=False)
             first = episode_seeds(seed, 1)
             sensing = Sensing(self.agent, perturbations, 1, int(first[0]))
             sense, prepared = sensing.batched(0), self.agent.prepare()
             state = self.agent.initial_state(sensing.num_inputs)
-            observation, _ = envs.reset(seed=first)
+            observation, _ = envs.reset(seed=first.tolist())
             steps = []
             for t in range(self.env.max_steps):
                 sensing.draw(t)
@@ -106,24 +114,33 @@ class HostRollout(Rollout):
                 drawn = sensing.at(torch.tensor(0, device=vector.device))
                 inputs = sense(seen, drawn)
                 thought, state = self.agent.explain(prepared, inputs.to(vector.dtype), state)
-                action = thought.action.argmax(-1, keepdim=True)
-                observation, reward, terminated, truncated, _ = envs.step(action.cpu().numpy())
+                action = to_space(thought.action.unsqueeze(0), envs.single_action_space)
+                observation, reward, terminated, truncated, _ = envs.step(action)
                 steps.append((seen, inputs, sensing.origins(drawn), *thought, torch.tensor(float(reward[0]))))
                 if terminated[0] or truncated[0]:
                     break
             envs.close()
         return Trace(*map(torch.stack, zip(*steps, strict=True)))
 
-    def _open(self, slots: int) -> Any:
-        if self._vector_env is None or self._vector_env.num_envs != slots:
+    def _open(self, slots: int, training: bool) -> Any:
+        if self._opened != (slots, training):
             self.close()
-            self._vector_env = self.env.make(slots)
+            self._vector_env = self.env.make(slots, training)
+            self._opened = slots, training
         return self._vector_env
 
     def close(self) -> None:
         if self._vector_env is not None:
             self._vector_env.close()
-            self._vector_env = None
+            self._vector_env = self._opened = None
+
+
+def to_space(action: Tensor, space: Any) -> np.ndarray:
+    """Actions [slots, A] -> what the environments take: the greatest's index, or [-1, 1] stretched to their bounds."""
+    if isinstance(space, Discrete):
+        return action.argmax(-1).cpu().numpy()
+    centre, reach = (space.high + space.low) / 2, (space.high - space.low) / 2  # Tang & Ha 2021's CarRacing
+    return action.float().cpu().numpy() * reach + centre
 
 
 def episode_seeds(seed: int, episodes: int) -> np.ndarray:

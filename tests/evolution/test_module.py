@@ -106,8 +106,8 @@ def test_a_run_logs_what_the_interface_names(tmp_path):
 def test_nan_fitness_is_counted_in_the_log_and_does_not_stop_the_run(tmp_path, monkeypatch):
     play = DeviceRollout.__call__
 
-    def half_broken(self, population, *args):
-        episodes = play(self, population, *args)
+    def half_broken(self, population, *args, **options):
+        episodes = play(self, population, *args, **options)
         if len(population) == 1:
             return episodes
         broken = (torch.arange(len(population)) % 2 == 0).unsqueeze(1)

@@ -80,3 +80,15 @@ def test_the_agent_that_is_shipped_scores_what_is_said_of_it_plain_and_shuffled(
     shuffled = evaluate(agent, rollout, 1000, 1, [Shuffle()])
     assert summarise(shuffled.returns)["mean"] == pytest.approx(424.5, abs=62)
     assert share_that_differs(plain.returns, shuffled.returns) < 0.02
+
+
+@pytest.mark.slow
+def test_the_authors_ant_walks_as_far_as_they_measured_with_its_inputs_shuffled(reference):
+    """2,560 over 50 episodes (their log: 2,563, standard deviation 79); 12 episodes, a few of which may fall."""
+    config = compose("+experiment=ant")
+    agent, rollout = build_rollout(config)
+    path = reference("ant_pi.npz")
+    load_into(agent, read_weights(path), path)
+    returns = evaluate(agent, rollout, 12, 0, [Shuffle()]).returns
+    rollout.close()
+    assert float(returns.median()) == pytest.approx(2560, abs=80)

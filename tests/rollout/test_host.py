@@ -6,7 +6,7 @@ from conftest import make_agent
 
 from anx.envs.perturbations import Noise, Occlude, Shuffle
 from anx.population import num_parameters, set_vector
-from anx.rollout.host import HostRollout, episode_seeds
+from anx.rollout.host import HostRollout, episode_seeds, to_space
 
 
 class Flicker:
@@ -26,7 +26,9 @@ class Flicker:
 
 
 class Flickers(gymnasium.vector.VectorEnv):
-    """Side by side, with the conventions of the emulator's own vector environment."""
+    """Side by side, with the conventions of gymnasium's vector environments."""
+
+    single_action_space = gymnasium.spaces.Discrete(6)
 
     def __init__(self, slots):
         self.num_envs = slots
@@ -37,9 +39,9 @@ class Flickers(gymnasium.vector.VectorEnv):
 
     def reset(self, *, seed, options=None):
         mask = options["reset_mask"] if options else np.ones(self.num_envs, dtype=bool)
-        assert len(seed) == mask.sum()
-        for slot, own in zip(np.flatnonzero(mask), seed, strict=True):
-            self.games[slot] = Flicker(own)
+        assert len(seed) == self.num_envs
+        for slot in np.flatnonzero(mask):
+            self.games[slot] = Flicker(seed[slot])
         return self.observe(), {}
 
     def step(self, actions):
@@ -53,7 +55,7 @@ class World:
     action_size = 6
     max_steps = 9
 
-    def make(self, slots):
+    def make(self, slots, training):
         return Flickers(slots)
 
 
@@ -115,3 +117,26 @@ def test_a_trace_is_the_episode_that_the_rollout_plays(agent):
 def test_no_slots_are_refused(agent):
     with pytest.raises(ValueError, match=r"rollout\.slots=0 must be at least 1"):
         HostRollout(agent, World(), slots=0)
+
+
+def test_continuous_actions_are_stretched_to_the_bounds_and_discrete_ones_are_the_greatest():
+    box = gymnasium.spaces.Box(np.array([-1, 0, 0], np.float32), np.ones(3, np.float32))
+    stretched = to_space(torch.tensor([[-1.0, -1.0, 1.0], [0.5, 0.0, 0.5]]), box)
+    assert stretched.tolist() == [[-1, 0, 1], [0.5, 0.5, 0.75]]
+    assert to_space(torch.tensor([[0.1, 0.9], [0.2, -3.0]]), gymnasium.spaces.Discrete(2)).tolist() == [1, 0]
+
+
+def test_only_training_is_told_that_it_is(agent):
+    told = []
+
+    class Listening(World):
+        def make(self, slots, training):
+            told.append(training)
+            return Flickers(slots)
+
+    rollout = HostRollout(agent, Listening(), slots=2)
+    population = population_of(agent, 2)
+    rollout(population, 1, 0, training=True)
+    rollout(population, 1, 0, training=True)
+    rollout(population, 1, 0)
+    assert told == [True, False]

@@ -1,0 +1,73 @@
+import gymnasium
+import numpy as np
+import pytest
+
+from anx.envs.ant import Ant, AntEnv
+
+pytest.importorskip("pybullet", reason="needs PyBullet: pip install 'anx[ant]'")
+
+
+def actions(count, seed=0):
+    return np.random.default_rng(seed).uniform(-1.2, 1.2, (count, 8)).astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_observations_and_rewards_are_those_of_the_reference_step_for_step(seed):
+    pytest.importorskip("pybullet_envs_gymnasium", reason="the reference: pip install pybullet-envs-gymnasium")
+    theirs = gymnasium.make("AntBulletEnv-v0").unwrapped
+    ours = AntEnv()
+    ours.reset(seed=seed + 1)
+    for action in actions(5):
+        ours.step(action)  # an episode before leaves no trace
+    mine, other = ours.reset(seed=seed)[0], theirs.reset(seed=seed)[0]
+    np.testing.assert_allclose(mine, other, rtol=0, atol=1e-6)
+    for action in actions(1000, seed):
+        mine, reward, ended, _, _ = ours.step(action)
+        other, their_reward, they_ended, _, _ = theirs.step(action)
+        np.testing.assert_allclose(mine, other, rtol=0, atol=1e-6)
+        assert reward == pytest.approx(their_reward, abs=1e-6)
+        assert ended == they_ended
+    ours.close()
+    theirs.close()
+
+
+def test_training_leaves_out_the_bonus_for_being_alive_and_pays_nothing_below_0():
+    test, training = AntEnv(), AntEnv(training=True)
+    test.reset(seed=3)
+    training.reset(seed=3)
+    below = 0
+    for action in actions(100):
+        own, paid = test.step(action)[1], training.step(action)[1]
+        assert paid == pytest.approx(max(0.0, own - 1), abs=1e-12)
+        below += own < 1
+    assert 0 < below < 100
+
+
+def test_a_fallen_ant_ends_the_episode_and_pays_the_bonus_back():
+    ant = AntEnv()
+    ant.reset(seed=0)
+    ant._bullet.resetBasePositionAndOrientation(ant._ant, (0, 0, 0.25), (1, 0, 0, 0), **ant._client)  # on its back
+    _, reward, ended, truncated, _ = ant.step(np.zeros(8, np.float32))
+    assert ended
+    assert not truncated
+    assert reward < 0
+
+
+def test_every_input_has_a_name():
+    assert len(set(Ant.input_names)) == len(Ant.input_names) == 28
+
+
+def test_ants_in_processes_walk_like_ants_in_one():
+    walked = []
+    for processes in (False, True):
+        ants = Ant(processes=processes).make(2, training=False)
+        ants.reset(seed=[1, 2])
+        steps = [ants.step(np.stack([a, a]))[:2] for a in actions(20)]
+        fresh, _ = ants.reset(seed=[5, 6], options={"reset_mask": np.array([False, True])})
+        walked.append((*map(np.array, zip(*steps, strict=True)), fresh))
+        ants.close()
+    for one, other in zip(*walked, strict=True):
+        assert np.array_equal(one, other)
+    observations, _, fresh = walked[0]
+    assert np.array_equal(fresh[0], observations[-1, 0])  # goes on
+    assert not np.array_equal(fresh[1], observations[-1, 1])  # starts anew
