@@ -2,14 +2,19 @@
 
 import math
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
+
+from anx.envs.workers import Workers
 
 Array = NDArray[np.float32]
 
@@ -28,7 +33,7 @@ class Ant:
 
     Args:
         max_steps: after which an episode ends.
-        processes: whether each ant steps in a process of its own, which pays where there are many cores.
+        processes: that step the ants; 0: one a core.
     """
 
     observation_shape = (28,)
@@ -39,19 +44,18 @@ class Ant:
         *(f"foot {leg} contact" for leg in range(1, 5)),
     )
 
-    def __init__(self, max_steps: int = 1000, processes: bool = False) -> None:
+    def __init__(self, max_steps: int = 1000, processes: int = 0) -> None:
         if max_steps < 1:
             raise ValueError(f"env.max_steps={max_steps} must be at least 1")
+        if processes < 0:
+            raise ValueError(f"env.processes={processes} must be at least 0")
         self.max_steps = max_steps
         self.processes = processes
 
     def make(self, slots: int, training: bool) -> VectorEnv[Any, Any, Any]:
         """`slots` ants side by side; in training their reward leaves out the bonus for being alive, and is never
         negative."""
-        ants = [partial(AntEnv, training=training)] * slots
-        if self.processes and slots > 1:
-            return AsyncVectorEnv(ants, autoreset_mode=AutoresetMode.NEXT_STEP)
-        return SyncVectorEnv(ants, autoreset_mode=AutoresetMode.NEXT_STEP)
+        return Workers(partial(AntEnv, training=training), slots, self.processes or os.cpu_count() or 1)
 
 
 class AntEnv(gymnasium.Env[Array, Array]):
@@ -66,15 +70,16 @@ class AntEnv(gymnasium.Env[Array, Array]):
 
     def __init__(self, training: bool = False) -> None:
         try:
-            import pybullet
-            import pybullet_data
+            with no_greetings():
+                import pybullet
+                import pybullet_data
         except ImportError:
             raise ImportError("env=ant needs PyBullet: pip install 'anx[ant]'") from None
         self.training = training
         self.observation_space = Box(-5.0, 5.0, Ant.observation_shape, np.float32)
         self.action_space = Box(-1.0, 1.0, (Ant.action_size,), np.float32)
         self._bullet = pybullet
-        self._client = {"physicsClientId": pybullet.connect(pybullet.DIRECT)}
+        self._client = {"physicsClientId": connect(pybullet)}
         pybullet.setPhysicsEngineParameter(deterministicOverlappingPairs=1, **self._client)
         pybullet.setGravity(0, 0, -9.8, **self._client)
         pybullet.setDefaultContactERP(0.9, **self._client)
@@ -169,3 +174,27 @@ class AntEnv(gymnasium.Env[Array, Array]):
         if self._client is not None:
             self._bullet.disconnect(**self._client)
             self._client = None  # type: ignore[assignment]
+
+
+def connect(pybullet: Any) -> int:
+    """A simulator of one's own."""
+    with no_greetings():
+        return int(pybullet.connect(pybullet.DIRECT))
+
+
+@contextmanager
+def no_greetings() -> Iterator[None]:
+    """PyBullet, written in C, greets on the process's standard output and error."""
+    streams = (1, 2)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = [os.dup(stream) for stream in streams]
+    try:
+        with open(os.devnull, "w") as nowhere:
+            for stream in streams:
+                os.dup2(nowhere.fileno(), stream)
+        yield
+    finally:
+        for stream, own in zip(streams, saved, strict=True):
+            os.dup2(own, stream)
+            os.close(own)

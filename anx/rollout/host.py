@@ -1,6 +1,7 @@
 """The rollout for environments that step on the CPU: slots that take one (candidate, episode) job after the other."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -27,18 +28,22 @@ class HostRollout(Rollout):
         env: says what the environment is and makes it: `env.make(slots, training)` is a gymnasium vector environment
             that resets the slots of a `reset_mask`, each to its own seed.
         slots: environments side by side.
+        threads: of the policy on the CPU, null: torch's own number. Between two steps torch's threads wait busily and
+            take the cores from environments that step in processes of their own.
     """
 
-    def __init__(self, agent: Agent, env: Any, *, slots: int = 32) -> None:
+    def __init__(self, agent: Agent, env: Any, *, slots: int = 32, threads: int | None = None) -> None:
         if slots < 1:
             raise ValueError(f"rollout.slots={slots} must be at least 1")
+        if threads is not None and threads < 1:
+            raise ValueError(f"rollout.threads={threads} must be at least 1")
+        self.threads = threads
         self.agent = agent
         self.env = env
         self.slots = slots
         self._vector_env: Any = None
         self._opened: tuple[int, bool] | None = None
 
-    @torch.inference_mode()
     def __call__(
         self,
         population: Tensor,
@@ -47,6 +52,12 @@ class HostRollout(Rollout):
         perturbations: Sequence[Perturbation] = (),
         *,
         training: bool = False,
+    ) -> Episodes:
+        with torch.inference_mode(), torch_threads(self.threads):
+            return self._roll_out(population, episodes, seed, perturbations, training)
+
+    def _roll_out(
+        self, population: Tensor, episodes: int, seed: int, perturbations: Sequence[Perturbation], training: bool
     ) -> Episodes:
         device, jobs = population.device, len(population) * episodes
         envs = self._open(min(self.slots, jobs), training)
@@ -133,6 +144,17 @@ class HostRollout(Rollout):
         if self._vector_env is not None:
             self._vector_env.close()
             self._vector_env = self._opened = None
+
+
+@contextmanager
+def torch_threads(count: int | None) -> Iterator[None]:
+    """Let torch use `count` threads, null: as many as it does."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def to_space(action: Tensor, space: Any) -> np.ndarray:

@@ -57,17 +57,19 @@ def test_every_input_has_a_name():
     assert len(set(Ant.input_names)) == len(Ant.input_names) == 28
 
 
-def test_ants_in_processes_walk_like_ants_in_one():
+def test_the_number_of_processes_changes_nothing():
     walked = []
-    for processes in (False, True):
-        ants = Ant(processes=processes).make(2, training=False)
-        ants.reset(seed=[1, 2])
-        steps = [ants.step(np.stack([a, a]))[:2] for a in actions(20)]
-        fresh, _ = ants.reset(seed=[5, 6], options={"reset_mask": np.array([False, True])})
+    for processes in (1, 2, 5):
+        ants = Ant(processes=processes).make(3, training=False)
+        ants.reset(seed=[1, 2, 1])
+        steps = [ants.step(np.stack([a, a, a]))[:2] for a in actions(20)]
+        fresh, _ = ants.reset(seed=[5, 6, 7], options={"reset_mask": np.array([False, True, False])})
         walked.append((*map(np.array, zip(*steps, strict=True)), fresh))
         ants.close()
-    for one, other in zip(*walked, strict=True):
-        assert np.array_equal(one, other)
+    for one, two, three in zip(*walked, strict=True):
+        assert np.array_equal(one, two)
+        assert np.array_equal(one, three)
     observations, _, fresh = walked[0]
+    assert np.array_equal(observations[:, 0], observations[:, 2])
     assert np.array_equal(fresh[0], observations[-1, 0])  # goes on
     assert not np.array_equal(fresh[1], observations[-1, 1])  # starts anew
