@@ -1,0 +1,117 @@
+"""Ant: our environment against AntBulletEnv-v0 on one core, and our rollout against two processes of plain loops.
+
+    make bench
+
+The plain loop is what one would write: the reference environment, and the agent in torch, one observation at a time, on
+one thread. Every comparison ends in a line `ratio: NUMBER`, ours over theirs: medians over rounds that alternate.
+"""
+
+import multiprocessing
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pybullet_envs_gymnasium  # noqa: F401 (registers the reference)
+import torch
+from hydra import compose, initialize_config_dir
+
+from anx.build import build_rollout
+from anx.config import config_folder
+from anx.envs.ant import AntEnv
+from anx.population import num_parameters, set_vector
+from anx.rollout.sensing import Sensing
+
+ROUNDS = 5
+STEPS = 2000
+POPSIZE, EPISODES, SLOTS, EPISODE = 16, 8, 64, 500
+
+
+def build(*overrides: str) -> tuple[Any, Any]:
+    with initialize_config_dir(config_folder(), version_base="1.3"):
+        own = ["run_dir=none", "+experiment=ant", f"env.max_steps={EPISODE}", f"rollout.slots={SLOTS}"]
+        return build_rollout(compose("config", overrides=[*own, *overrides]))
+
+
+def random_vector(agent: Any) -> torch.Tensor:
+    return 0.1 * torch.randn(num_parameters(agent), generator=torch.Generator().manual_seed(0))
+
+
+def env_speed(env: gymnasium.Env[Any, Any]) -> float:
+    """Steps/s under random actions."""
+    actions = np.random.default_rng(0).uniform(-1, 1, (STEPS, 8)).astype(np.float32)
+    env.reset(seed=0)
+    start = time.perf_counter()
+    for t, action in enumerate(actions):
+        if env.step(action)[2]:
+            env.reset(seed=t)
+    return STEPS / (time.perf_counter() - start)
+
+
+@torch.inference_mode()
+def plain_loop(seed: int, barrier: Any, results: Any) -> None:
+    """One process: the reference environment and one agent; reports its steps/s."""
+    torch.set_num_threads(1)
+    agent, _ = build()
+    set_vector(agent, random_vector(agent))
+    env = gymnasium.make("AntBulletEnv-v0").unwrapped
+    sensing = Sensing(agent, (), 1, 0)
+    prepared = agent.prepare()
+    observation, _ = env.reset(seed=seed)
+    state = agent.initial_state(sensing.num_inputs)
+    barrier.wait()
+    start = time.perf_counter()
+    for t in range(STEPS):
+        action, state = agent(prepared, agent.splitter(torch.from_numpy(observation)), state)
+        observation, _, ended, _, _ = env.step(action.numpy())
+        if ended or t % EPISODE == EPISODE - 1:
+            observation, _ = env.reset(seed=seed + t)
+            state = agent.initial_state(sensing.num_inputs)
+    results.put(STEPS / (time.perf_counter() - start))
+
+
+def plain_loops() -> float:
+    """Steps/s of two processes together."""
+    context = multiprocessing.get_context("spawn")
+    barrier, results = context.Barrier(2), context.Queue()
+    processes = [context.Process(target=plain_loop, args=(seed, barrier, results)) for seed in (0, 1000)]
+    for process in processes:
+        process.start()
+    total = sum(results.get() for _ in processes)
+    for process in processes:
+        process.join()
+    return total
+
+
+def compare(name: str, ours: Callable[[], float], theirs: Callable[[], float]) -> None:
+    speeds: tuple[list[float], list[float]] = ([], [])
+    for _ in range(ROUNDS):
+        for side, measure in zip(speeds, (ours, theirs), strict=True):
+            side.append(measure())
+    for side, measured in zip(("ours", "theirs"), speeds, strict=True):
+        spread = f"{min(measured):,.0f} to {max(measured):,.0f}"
+        print(f"{name:34s} {side:7s} {statistics.median(measured):8,.0f} steps/s ({spread})")
+    print(f"{name:34s} ratio: {statistics.median(speeds[0]) / statistics.median(speeds[1]):.2f}", flush=True)
+
+
+def main() -> None:
+    mine, reference = AntEnv(), gymnasium.make("AntBulletEnv-v0").unwrapped
+    compare("Ant, environment on one core", lambda: env_speed(mine), lambda: env_speed(reference))
+
+    agent, rollout = build()
+    population = random_vector(agent).repeat(POPSIZE, 1)
+
+    def roll_out() -> float:
+        start = time.perf_counter()
+        steps = int(rollout(population, EPISODES, seed=0).steps.sum())
+        return steps / (time.perf_counter() - start)
+
+    roll_out()  # starts the processes
+    compare(f"Ant, {SLOTS} slots, agent included", roll_out, plain_loops)
+    rollout.close()
+
+
+if __name__ == "__main__":
+    main()
