@@ -36,6 +36,7 @@ class Ant:
         processes: that step the ants; 0: one a core.
     """
 
+    overlaps = True  # steps while the policy acts for others
     observation_shape = (28,)
     action_size = 8
     input_names = (

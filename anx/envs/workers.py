@@ -48,9 +48,18 @@ class Workers(VectorEnv[Any, Any, Any]):
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Actions [slots, A] -> observations [slots, ...], rewards, terminated, truncated, each [slots], nothing."""
+        self.step_async(actions)
+        return self.step_wait()
+
+    def step_async(self, actions: Any) -> None:
+        """Send actions [slots, A]; `step_wait` answers."""
         spread = np.zeros((self._async.num_envs * self.size, *actions.shape[1:]), dtype=np.float32)
         spread[self.places] = actions
-        packed, *_ = self._async.step(spread.reshape(-1, self.size, *actions.shape[1:]))
+        self._async.step_async(spread.reshape(-1, self.size, *actions.shape[1:]))
+
+    def step_wait(self) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """The answers to the actions sent; see `step`."""
+        packed, *_ = self._async.step_wait()
         return *self._unpack(packed), {}
 
     def _unpack(self, packed: Any) -> tuple[Any, Any, Any, Any]:

@@ -20,8 +20,9 @@ from anx.rollout.sensing import Sensing
 class HostRollout(Rollout):
     """Plays P x R episodes on a fixed number of slots of a gymnasium vector environment.
 
-    A slot whose episode ends takes the next job at once. The policy acts for all slots in one batch, each slot with its
-    own candidate's parameters. What a job achieves does not depend on the number of slots.
+    A slot whose episode ends takes the next job at once. The policy acts for many slots in one batch, each slot with its
+    own candidate's parameters; where environments step in processes of their own, one half of the slots steps while the
+    policy acts for the other. What a job achieves does not depend on the number of slots.
 
     Args:
         agent: the module whose parameters the population's vectors are.
@@ -41,7 +42,7 @@ class HostRollout(Rollout):
         self.agent = agent
         self.env = env
         self.slots = slots
-        self._vector_env: Any = None
+        self._vector_envs: list[Any] = []
         self._opened: tuple[int, bool] | None = None
 
     def __call__(
@@ -59,55 +60,17 @@ class HostRollout(Rollout):
     def _roll_out(
         self, population: Tensor, episodes: int, seed: int, perturbations: Sequence[Perturbation], training: bool
     ) -> Episodes:
-        device, jobs = population.device, len(population) * episodes
-        envs = self._open(min(self.slots, jobs), training)
-        slots = envs.num_envs
-        seeds = episode_seeds(seed, episodes)
-        named = unflatten(self.agent, population)
-        parameters = (named, prepare(self.agent, named))  # leaves [P, ...]
-        act = vectorise(self.agent)
-        sensing = [Sensing(self.agent, perturbations, 1, int(seeds[0])) for _ in range(slots)]
-        sense = sensing[0].batched(2)
-        blank = tree_map(lambda x: x.to(population), self.agent.initial_state(sensing[0].num_inputs))
-
-        returns = population.new_zeros(jobs)
-        lengths = torch.zeros(jobs, dtype=torch.int32, device=device)
-        job = np.arange(slots)  # what each slot plays; -1: nothing is left
-        waiting = slots  # the next job
-        start = np.ones(slots, dtype=bool)
-        own = tree_map(lambda x: x[torch.from_numpy(job // episodes).to(device)], parameters)  # leaves [slots, ...]
-        state = tree_map(lambda x: x.expand(slots, 1, *x.shape).clone(), blank)
-        step = np.zeros(slots, dtype=np.int64)
-        drawn: tuple[Tensor, ...] = ()
-        while True:
-            if start.any():
-                for slot in np.flatnonzero(start):
-                    candidate, episode = divmod(int(job[slot]), episodes)
-                    sensing[slot] = Sensing(self.agent, perturbations, 1, int(seeds[episode]))
-                    tree_map(lambda x, every: x[slot].copy_(every[candidate]), own, parameters)  # noqa: B023
-                    tree_map(lambda x, fresh: x[slot, 0].copy_(fresh), state, blank)  # noqa: B023
-                step[start] = 0
-                options = None if start.all() else {"reset_mask": start}
-                observation, _ = envs.reset(seed=seeds[job % episodes].tolist(), options=options)
-            if any([sensing[slot].draw(int(step[slot])) for slot in np.flatnonzero(job >= 0)] if perturbations else ()):
-                drawn = tuple(torch.stack(each).to(device) for each in zip(*(s.drawn for s in sensing), strict=True))
-            inputs = sense(torch.from_numpy(observation).to(device).unsqueeze(1), drawn)  # [slots, 1, N, F]
-            action, state = act(*own, inputs.to(population.dtype), state)  # [slots, 1, A]
-            observation, reward, terminated, truncated, _ = envs.step(to_space(action[:, 0], envs.single_action_space))
-            step += 1
-            playing = job >= 0
-            place = torch.from_numpy(job[playing]).to(device)
-            returns[place] += torch.from_numpy(reward[playing]).to(returns)
-            lengths[place] += 1
-            ended = playing & (terminated | truncated | (step >= self.env.max_steps))
-            start = np.zeros(slots, dtype=bool)
-            for slot in np.flatnonzero(ended):
-                job[slot] = waiting if waiting < jobs else -1
-                start[slot] = waiting < jobs
-                waiting += 1
-            if (job < 0).all():
-                break
-        return Episodes(returns.view(-1, episodes), lengths.view(-1, episodes))
+        jobs = Jobs(population, episodes, seed)
+        shares = [
+            Share(self.agent, self.env.max_steps, envs, jobs, perturbations)
+            for envs in self._open(min(self.slots, jobs.count), training)
+        ]
+        playing = shares
+        for share in shares:
+            share.act()
+        while playing := [share for share in playing if share.advance()]:
+            pass
+        return Episodes(jobs.returns.view(-1, episodes), jobs.lengths.view(-1, episodes))
 
     def trace(self, vector: Tensor, seed: int, perturbations: Sequence[Perturbation] = ()) -> Trace:
         set_vector(self.agent, vector)
@@ -133,17 +96,115 @@ class HostRollout(Rollout):
             envs.close()
         return Trace(*map(torch.stack, zip(*steps, strict=True)))
 
-    def _open(self, slots: int, training: bool) -> Any:
+    def _open(self, slots: int, training: bool) -> list[Any]:
+        """The slots, in two halves where environments can step while the policy acts for the others."""
         if self._opened != (slots, training):
             self.close()
-            self._vector_env = self.env.make(slots, training)
+            halves = [slots - slots // 2, slots // 2] if getattr(self.env, "overlaps", False) and slots > 1 else [slots]
+            self._vector_envs = [self.env.make(half, training) for half in halves]
             self._opened = slots, training
-        return self._vector_env
+        return self._vector_envs
 
     def close(self) -> None:
-        if self._vector_env is not None:
-            self._vector_env.close()
-            self._vector_env = self._opened = None
+        for envs in self._vector_envs:
+            envs.close()
+        self._vector_envs, self._opened = [], None
+
+
+class Jobs:
+    """P x R episodes: what is still to play, and what those that were played came to."""
+
+    def __init__(self, population: Tensor, episodes: int, seed: int) -> None:
+        self.population = population
+        self.episodes = episodes
+        self.count = len(population) * episodes
+        self.seeds = episode_seeds(seed, episodes)
+        self.returns = population.new_zeros(self.count)
+        self.lengths = torch.zeros(self.count, dtype=torch.int32, device=population.device)
+        self._next = 0
+
+    def take(self) -> int:
+        """The next job; -1: nothing is left."""
+        job = self._next if self._next < self.count else -1
+        self._next += 1
+        return job
+
+
+class Share:
+    """The slots of one vector environment, and the jobs that they play."""
+
+    def __init__(
+        self, agent: Agent, max_steps: int, envs: Any, jobs: Jobs, perturbations: Sequence[Perturbation]
+    ) -> None:
+        self.agent, self.max_steps, self.envs, self.jobs, self.perturbations = (
+            agent,
+            max_steps,
+            envs,
+            jobs,
+            perturbations,
+        )
+        slots, population = envs.num_envs, jobs.population
+        named = unflatten(agent, population)
+        self.parameters = (named, prepare(agent, named))  # leaves [P, ...]
+        self.policy = vectorise(agent)
+        self.job = np.array([jobs.take() for _ in range(slots)])
+        self.start = np.ones(slots, dtype=bool)  # slots whose job is new
+        self.step = np.zeros(slots, dtype=np.int64)
+        self.sensing = [self._sensing(0) for _ in range(slots)]
+        self.sense = self.sensing[0].batched(2)
+        self.drawn: tuple[Tensor, ...] = ()
+        self.blank = tree_map(lambda x: x.to(population), agent.initial_state(self.sensing[0].num_inputs))
+        self.own = tree_map(lambda x: x[:1].expand(slots, *x.shape[1:]).clone(), self.parameters)  # leaves [slots, ...]
+        self.state = tree_map(lambda x: x.expand(slots, 1, *x.shape).clone(), self.blank)
+        self.observation: Any = None
+
+    def _sensing(self, episode: int) -> Sensing:
+        return Sensing(self.agent, self.perturbations, 1, int(self.jobs.seeds[episode]))
+
+    def act(self) -> None:
+        """Start the new jobs and let the agents act on what they observe; the environments may step meanwhile."""
+        jobs = self.jobs
+        if self.start.any():
+            self._start()
+        playing = np.flatnonzero(self.job >= 0)
+        if self.perturbations and any([self.sensing[slot].draw(int(self.step[slot])) for slot in playing]):
+            every = zip(*(sensing.drawn for sensing in self.sensing), strict=True)
+            self.drawn = tuple(torch.stack(each).to(jobs.population.device) for each in every)
+        observation = torch.from_numpy(self.observation).to(jobs.population.device).unsqueeze(1)
+        inputs = self.sense(observation, self.drawn)  # [slots, 1, N, F]
+        action, self.state = self.policy(*self.own, inputs.to(jobs.population.dtype), self.state)  # [slots, 1, A]
+        self.action = to_space(action[:, 0], self.envs.single_action_space)
+        if hasattr(self.envs, "step_async"):
+            self.envs.step_async(self.action)
+
+    def _start(self) -> None:
+        for slot in np.flatnonzero(self.start):
+            candidate, episode = divmod(int(self.job[slot]), self.jobs.episodes)
+            self.sensing[slot] = self._sensing(episode)
+            tree_map(lambda x, every: x[slot].copy_(every[candidate]), self.own, self.parameters)  # noqa: B023
+            tree_map(lambda x, fresh: x[slot, 0].copy_(fresh), self.state, self.blank)  # noqa: B023
+        self.step[self.start] = 0
+        options = None if self.start.all() else {"reset_mask": self.start}
+        seeds = self.jobs.seeds[self.job % self.jobs.episodes].tolist()
+        self.observation, _ = self.envs.reset(seed=seeds, options=options)
+
+    def advance(self) -> bool:
+        """Take what the environments answered, and act again; returns False where nothing is left to play."""
+        answer = self.envs.step_wait() if hasattr(self.envs, "step_async") else self.envs.step(self.action)
+        self.observation, reward, terminated, truncated, _ = answer
+        self.step += 1
+        playing = self.job >= 0
+        place = torch.from_numpy(self.job[playing]).to(self.jobs.returns.device)
+        self.jobs.returns[place] += torch.from_numpy(reward[playing]).to(self.jobs.returns)
+        self.jobs.lengths[place] += 1
+        ended = playing & (terminated | truncated | (self.step >= self.max_steps))
+        for slot in np.flatnonzero(ended):
+            self.job[slot] = self.jobs.take()
+        self.start = ended & (self.job >= 0)
+        if (self.job < 0).all():
+            return False
+        self.act()
+        return True
 
 
 @contextmanager
