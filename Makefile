@@ -31,8 +31,9 @@ check: setup ## lint, format, types and the fast tests
 	$(BIN)/mypy
 	$(PYTEST) -m 'not slow'
 
-bench: setup .venv-evojax/ready ## population rollouts against EvoJAX, which gets an environment of its own
+bench: setup .venv-evojax/ready ## speed against EvoJAX, which gets an environment of its own, and against plain loops
 	$(BIN)/python benchmarks/rollout.py
+	$(BIN)/python benchmarks/ant.py
 
 .venv-evojax/ready: benchmarks/evojax-constraints.txt
 	$(PYTHON) -m venv .venv-evojax

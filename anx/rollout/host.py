@@ -20,9 +20,9 @@ from anx.rollout.sensing import Sensing
 class HostRollout(Rollout):
     """Plays P x R episodes on a fixed number of slots of a gymnasium vector environment.
 
-    A slot whose episode ends takes the next job at once. The policy acts for many slots in one batch, each slot with its
-    own candidate's parameters; where environments step in processes of their own, one half of the slots steps while the
-    policy acts for the other. What a job achieves does not depend on the number of slots.
+    A slot whose episode ends takes the next job at once. The policy acts for many slots in one batch, each slot with
+    its own candidate's parameters; where environments step in processes of their own, one half of the slots steps while
+    the policy acts for the other. What a job achieves does not depend on the number of slots.
 
     Args:
         agent: the module whose parameters the population's vectors are.
@@ -167,7 +167,8 @@ class Share:
         if self.start.any():
             self._start()
         playing = np.flatnonzero(self.job >= 0)
-        if self.perturbations and any([self.sensing[slot].draw(int(self.step[slot])) for slot in playing]):
+        drawn = [self.sensing[slot].draw(int(self.step[slot])) for slot in playing] if self.perturbations else []
+        if any(drawn):
             every = zip(*(sensing.drawn for sensing in self.sensing), strict=True)
             self.drawn = tuple(torch.stack(each).to(jobs.population.device) for each in every)
         observation = torch.from_numpy(self.observation).to(jobs.population.device).unsqueeze(1)
