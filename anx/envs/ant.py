@@ -74,13 +74,15 @@ class AntEnv(gymnasium.Env[Array, Array]):
             with no_greetings():
                 import pybullet
                 import pybullet_data
+
+                client = pybullet.connect(pybullet.DIRECT)
         except ImportError:
             raise ImportError("env=ant needs PyBullet: pip install 'anx[ant]'") from None
         self.training = training
         self.observation_space = Box(-5.0, 5.0, Ant.observation_shape, np.float32)
         self.action_space = Box(-1.0, 1.0, (Ant.action_size,), np.float32)
         self._bullet = pybullet
-        self._client = {"physicsClientId": connect(pybullet)}
+        self._client = {"physicsClientId": client}
         pybullet.setPhysicsEngineParameter(deterministicOverlappingPairs=1, **self._client)
         pybullet.setGravity(0, 0, -9.8, **self._client)
         pybullet.setDefaultContactERP(0.9, **self._client)
@@ -92,7 +94,8 @@ class AntEnv(gymnasium.Env[Array, Array]):
         pybullet.changeDynamics(self._ground, -1, lateralFriction=0.8, restitution=0.5, **self._client)
         flags = pybullet.URDF_USE_SELF_COLLISION | pybullet.URDF_USE_SELF_COLLISION_EXCLUDE_ALL_PARENTS
         (self._ant,) = pybullet.loadMJCF(os.path.join(data, "mjcf", "ant.xml"), flags=flags, **self._client)
-        links = [pybullet.getJointInfo(self._ant, i, **self._client) for i in self._count_links()]
+        count = pybullet.getNumJoints(self._ant, **self._client)
+        links = [pybullet.getJointInfo(self._ant, i, **self._client) for i in range(count)]
         self._links = [link[0] for link in links]
         self._feet = [link[0] for link in links if link[12].endswith(b"_foot")]
         joints = [link for link in links if not link[1].startswith((b"jointfix", b"ignore"))]
@@ -101,9 +104,6 @@ class AntEnv(gymnasium.Env[Array, Array]):
         for link in self._links:
             self._release(link)
         self._start = pybullet.saveState(**self._client)
-
-    def _count_links(self) -> range:
-        return range(self._bullet.getNumJoints(self._ant, **self._client))
 
     def _release(self, joint: int) -> None:
         """Switch off the motor that PyBullet gives every joint."""
@@ -175,12 +175,6 @@ class AntEnv(gymnasium.Env[Array, Array]):
         if self._client is not None:
             self._bullet.disconnect(**self._client)
             self._client = None  # type: ignore[assignment]
-
-
-def connect(pybullet: Any) -> int:
-    """A simulator of one's own."""
-    with no_greetings():
-        return int(pybullet.connect(pybullet.DIRECT))
 
 
 @contextmanager

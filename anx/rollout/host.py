@@ -60,7 +60,7 @@ class HostRollout(Rollout):
     def _roll_out(
         self, population: Tensor, episodes: int, seed: int, perturbations: Sequence[Perturbation], training: bool
     ) -> Episodes:
-        jobs = Jobs(population, episodes, seed)
+        jobs = Jobs(self.agent, population, episodes, seed)
         shares = [
             Share(self.agent, self.env.max_steps, envs, jobs, perturbations)
             for envs in self._open(min(self.slots, jobs.count), training)
@@ -114,8 +114,10 @@ class HostRollout(Rollout):
 class Jobs:
     """P x R episodes: what is still to play, and what those that were played came to."""
 
-    def __init__(self, population: Tensor, episodes: int, seed: int) -> None:
+    def __init__(self, agent: Agent, population: Tensor, episodes: int, seed: int) -> None:
         self.population = population
+        named = unflatten(agent, population)
+        self.parameters = (named, prepare(agent, named))  # leaves [P, ...]
         self.episodes = episodes
         self.count = len(population) * episodes
         self.seeds = episode_seeds(seed, episodes)
@@ -136,16 +138,12 @@ class Share:
     def __init__(
         self, agent: Agent, max_steps: int, envs: Any, jobs: Jobs, perturbations: Sequence[Perturbation]
     ) -> None:
-        self.agent, self.max_steps, self.envs, self.jobs, self.perturbations = (
-            agent,
-            max_steps,
-            envs,
-            jobs,
-            perturbations,
-        )
-        slots, population = envs.num_envs, jobs.population
-        named = unflatten(agent, population)
-        self.parameters = (named, prepare(agent, named))  # leaves [P, ...]
+        self.agent = agent
+        self.max_steps = max_steps
+        self.envs = envs
+        self.jobs = jobs
+        self.perturbations = perturbations
+        slots = envs.num_envs
         self.policy = vectorise(agent)
         self.job = np.array([jobs.take() for _ in range(slots)])
         self.start = np.ones(slots, dtype=bool)  # slots whose job is new
@@ -153,8 +151,8 @@ class Share:
         self.sensing = [self._sensing(0) for _ in range(slots)]
         self.sense = self.sensing[0].batched(2)
         self.drawn: tuple[Tensor, ...] = ()
-        self.blank = tree_map(lambda x: x.to(population), agent.initial_state(self.sensing[0].num_inputs))
-        self.own = tree_map(lambda x: x[:1].expand(slots, *x.shape[1:]).clone(), self.parameters)  # leaves [slots, ...]
+        self.blank = tree_map(lambda x: x.to(jobs.population), agent.initial_state(self.sensing[0].num_inputs))
+        self.own = tree_map(lambda x: x[:1].expand(slots, *x.shape[1:]).clone(), jobs.parameters)  # leaves [slots, ...]
         self.state = tree_map(lambda x: x.expand(slots, 1, *x.shape).clone(), self.blank)
         self.observation: Any = None
 
@@ -182,7 +180,7 @@ class Share:
         for slot in np.flatnonzero(self.start):
             candidate, episode = divmod(int(self.job[slot]), self.jobs.episodes)
             self.sensing[slot] = self._sensing(episode)
-            tree_map(lambda x, every: x[slot].copy_(every[candidate]), self.own, self.parameters)  # noqa: B023
+            tree_map(lambda x, every: x[slot].copy_(every[candidate]), self.own, self.jobs.parameters)  # noqa: B023
             tree_map(lambda x, fresh: x[slot, 0].copy_(fresh), self.state, self.blank)  # noqa: B023
         self.step[self.start] = 0
         options = None if self.start.all() else {"reset_mask": self.start}
