@@ -56,9 +56,8 @@ def attention_over_time(trace: Trace, names: tuple[str, ...]) -> Figure:
     The inputs are drawn in the environment's order, whatever order the agent saw them in.
     """
     steps, count = trace.observations.shape
-    seen = trace.attention.mean(-1)  # [T, N']
     attention = np.zeros((steps, count))
-    for t, (origins, weights) in enumerate(zip(trace.origins.tolist(), seen.tolist(), strict=True)):
+    for t, (origins, weights) in enumerate(zip(trace.origins.tolist(), trace.attention.tolist(), strict=True)):
         for origin, weight in zip(origins, weights, strict=True):
             if origin >= 0:
                 attention[t, origin] += weight
@@ -90,8 +89,8 @@ def attention_on_frames(trace: Trace, count: int = 4, share: float = 0.1) -> Fig
     times = np.linspace(0, len(trace.observations) - 1, count).round().astype(int)
     figure, axes = plt.subplots(1, count, figsize=(3 * count, 3.3), layout="constrained")
     for axis, t in zip(np.atleast_1d(axes), times, strict=True):
-        total = trace.attention[t].sum(-1)  # [N']
-        most = total.argsort(descending=True)[: max(1, round(share * len(total)))]
+        attention = trace.attention[t]  # [N']
+        most = attention.argsort(descending=True)[: max(1, round(share * len(attention)))]
         axis.imshow(trace.observations[t, -1].cpu().numpy(), cmap="gray", vmin=0, vmax=255)
         for origin in trace.origins[t, most].tolist():
             row, column = divmod(origin, width // size)

@@ -19,14 +19,14 @@ def test_attention_is_drawn_by_the_inputs_names_whatever_their_order():
     for t in (0, 9):
         for place, origin in enumerate(trace.origins[t].tolist()):
             if origin >= 0:
-                assert drawn[origin, t] == trace.attention[t, place].mean().item()
+                assert drawn[origin, t] == trace.attention[t, place].item()
     plt.close(figure)
 
 
 def test_the_most_attended_patches_are_outlined_where_they_are():
     """Patch 7 of a 3x4 grid of 2x2 patches gets all the attention, and comes as input 5."""
     origins = torch.arange(12).roll(-2)
-    attention = torch.zeros(1, 12, 3)
+    attention = torch.zeros(1, 12)
     attention[0, 5] = 1.0
     blank = torch.zeros(1, 1)
     trace = Trace(

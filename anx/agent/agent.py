@@ -11,6 +11,7 @@ class AgentState(NamedTuple):
     """What an agent carries from step to step of one episode."""
 
     neuron: State
+    policy: State
     previous_action: Tensor  # [A]
 
 
@@ -31,7 +32,7 @@ class Agent(nn.Module):
         splitter: observation -> inputs [N, F].
         neuron: inputs, previous action, state -> keys, values, state.
         pooler: keys, values -> latent code [M, V].
-        policy: latent code -> action [A].
+        policy: latent code, state -> action [A], state.
         action_size: A.
     """
 
@@ -49,7 +50,8 @@ class Agent(nn.Module):
     def initial_state(self, num_inputs: int) -> AgentState:
         """The state at the start of an episode with N inputs; the previous action is 0."""
         parameter = next(self.parameters())
-        return AgentState(self.neuron.initial_state(num_inputs), parameter.new_zeros(self.action_size))
+        blank = parameter.new_zeros(self.action_size)
+        return AgentState(self.neuron.initial_state(num_inputs), self.policy.initial_state(), blank)
 
     def prepare(self) -> Any:
         """What depends on the parameters only: worked out once a rollout instead of once a step."""
@@ -60,12 +62,12 @@ class Agent(nn.Module):
         keys, values, neuron_state = self.neuron(inputs, state.previous_action, state.neuron)
         attention = self.pooler.attend(prepared, keys)
         latent = self.pooler(prepared, keys, values)
-        action = self.policy(latent)
-        return Thought(attention, latent, action), AgentState(neuron_state, action)
+        action, policy_state = self.policy(latent, state.policy)
+        return Thought(attention, latent, action), AgentState(neuron_state, policy_state, action)
 
     def forward(self, prepared: Any, inputs: Tensor, state: AgentState) -> tuple[Tensor, AgentState]:
         """Inputs [N, F] (the splitter's, perhaps perturbed), state -> action [A], state."""
         keys, values, neuron_state = self.neuron(inputs, state.previous_action, state.neuron)
         latent = self.pooler(prepared, keys, values)  # [M, V]
-        action = self.policy(latent)  # [A]
-        return action, AgentState(neuron_state, action)
+        action, policy_state = self.policy(latent, state.policy)  # [A]
+        return action, AgentState(neuron_state, policy_state, action)

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anx.agent.lstm import lstm_step
+
 State = tuple[Tensor, ...]
 
 
@@ -34,12 +36,7 @@ class LSTMNeuron(nn.Module):
         hidden, memory = state
         action = previous_action.expand(inputs.shape[0], -1)  # [N, A]
         seen = torch.cat([inputs, action], dim=-1)  # [N, F + A]
-        # torch.func cannot vectorise the fused LSTMCell; its parameters and its mathematics are these.
-        gates = F.linear(seen, self.cell.weight_ih, self.cell.bias_ih)
-        gates = gates + F.linear(hidden, self.cell.weight_hh, self.cell.bias_hh)  # [N, 4 K]
-        i, f, g, o = gates.chunk(4, dim=-1)
-        memory = f.sigmoid() * memory + i.sigmoid() * g.tanh()
-        hidden = o.sigmoid() * memory.tanh()
+        hidden, memory = lstm_step(self.cell, seen, hidden, memory)
         return hidden, inputs, (hidden, memory)
 
 

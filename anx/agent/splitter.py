@@ -29,16 +29,26 @@ class ScalarSplitter(nn.Module):
 
 
 class PatchSplitter(nn.Module):
-    """Every square patch of a stack of gray frames is one sensory input.
+    """Every square patch of a stack of gray frames, or of a frame's colours, is one sensory input.
 
-    Patches are taken row by row and do not overlap (Tang & Ha 2021, section 4.3).
+    Patches are taken row by row. The paper's do not overlap (Tang & Ha 2021, section 4.3); those of AttentionAgent do
+    (Tang, Nguyen & Ha 2020, section 3.1).
 
     Args:
-        observation_shape: `(frames, height, width)`.
-        patch_size: side of a patch in pixels; divides both height and width.
+        observation_shape: `(frames, height, width)`, or `(colours, height, width)`.
+        patch_size: side of a patch in pixels; without a stride it divides both height and width.
+        stride: pixels from one patch to the next; null: patch_size.
+        colours_last: the features of a patch pixel by pixel, instead of frame by frame.
     """
 
-    def __init__(self, observation_shape: Sequence[int], patch_size: int = 6) -> None:
+    def __init__(
+        self,
+        observation_shape: Sequence[int],
+        patch_size: int = 6,
+        *,
+        stride: int | None = None,
+        colours_last: bool = False,
+    ) -> None:
         super().__init__()
         if len(observation_shape) != 3:
             raise ValueError(
@@ -47,20 +57,26 @@ class PatchSplitter(nn.Module):
             )
         self.frames, height, width = observation_shape
         allowed = [size for size in range(1, min(height, width) + 1) if height % size == 0 == width % size]
-        if patch_size not in allowed:
+        if stride is None and patch_size not in allowed:
             raise ValueError(
                 f"splitter.patch_size={patch_size} does not divide the {height}x{width} frame; allowed: "
                 f"{', '.join(map(str, allowed))}"
             )
+        if stride is not None and (stride < 1 or not 1 <= patch_size <= min(height, width)):
+            raise ValueError(
+                f"splitter.stride={stride} must be at least 1 and splitter.patch_size={patch_size} fit into the "
+                f"{height}x{width} frame"
+            )
         self.patch_size = patch_size
-        self.grid = (height // patch_size, width // patch_size)
+        self.stride = stride or patch_size
+        self.colours_last = colours_last
+        self.grid = ((height - patch_size) // self.stride + 1, (width - patch_size) // self.stride + 1)
         self.num_inputs = self.grid[0] * self.grid[1]
         self.features = self.frames * patch_size**2
 
     def forward(self, observation: Tensor) -> Tensor:
         """Frames [S, H, W], uint8 or float in 0..255 -> inputs [N, S * patch * patch], floats in 0..1."""
-        rows, columns = self.grid
-        size = self.patch_size
-        patches = observation.reshape(self.frames, rows, size, columns, size)  # [S, rows, p, columns, p]
-        patches = patches.permute(1, 3, 0, 2, 4)  # [rows, columns, S, p, p]
+        size, stride = self.patch_size, self.stride
+        patches = observation.unfold(1, size, stride).unfold(2, size, stride)  # [S, rows, columns, p, p]
+        patches = patches.permute(1, 2, 3, 4, 0) if self.colours_last else patches.permute(1, 2, 0, 3, 4)
         return patches.reshape(self.num_inputs, self.features).to(torch.float32) / 255

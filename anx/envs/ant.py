@@ -11,7 +11,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
-from gymnasium.vector import VectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from numpy.typing import NDArray
 
 from anx.envs.workers import Workers
@@ -22,6 +22,7 @@ TIME_STEP = 0.0165  # seconds an agent step
 SUBSTEPS = 4
 TORQUE = 250.0  # of an action of 1
 TARGET = 1000.0  # where the ant walks to, along x
+PICTURE = 360  # side of a picture, pixels
 FALLEN = 0.26  # height of the torso at which an episode ends; its radius is 0.25
 JOINTS = tuple(f"{joint} {leg}" for leg in range(1, 5) for joint in ("hip", "ankle"))
 
@@ -53,9 +54,11 @@ class Ant:
         self.max_steps = max_steps
         self.processes = processes
 
-    def make(self, slots: int, training: bool) -> VectorEnv[Any, Any, Any]:
+    def make(self, slots: int, training: bool, pictures: bool = False) -> VectorEnv[Any, Any, Any]:
         """`slots` ants side by side; in training their reward leaves out the bonus for being alive, and is never
-        negative."""
+        negative. Those that draw pictures step in this process."""
+        if pictures:
+            return SyncVectorEnv([partial(AntEnv, training)] * slots, autoreset_mode=AutoresetMode.DISABLED)
         return Workers(partial(AntEnv, training=training), slots, self.processes or os.cpu_count() or 1)
 
 
@@ -170,6 +173,19 @@ class AntEnv(gymnasium.Env[Array, Array]):
         for pair in zip(self._angles, self._speeds, strict=True):
             sensed += pair
         return np.array([min(max(value, -5.0), 5.0) for value in sensed] + self._contacts, dtype=np.float32)
+
+    def render(self) -> NDArray[np.uint8]:
+        """The ant from the side and above, [PICTURE, PICTURE, 3]; drawn in software."""
+        bullet, client = self._bullet, self._client
+        (x, y, _), _ = bullet.getBasePositionAndOrientation(self._ant, **client)
+        view = bullet.computeViewMatrixFromYawPitchRoll(
+            [x, y, 0.5], distance=4, yaw=20, pitch=-25, roll=0, upAxisIndex=2
+        )
+        projection = bullet.computeProjectionMatrixFOV(fov=45, aspect=1, nearVal=0.1, farVal=50)
+        *_, colours, _, _ = bullet.getCameraImage(
+            PICTURE, PICTURE, view, projection, renderer=bullet.ER_TINY_RENDERER, **client
+        )
+        return np.asarray(colours, dtype=np.uint8).reshape(PICTURE, PICTURE, 4)[:, :, :3]
 
     def close(self) -> None:
         if self._client is not None:

@@ -3,7 +3,10 @@
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 GRAVITY = 9.82
@@ -14,6 +17,10 @@ FRICTION = 0.1
 FORCE = 10.0
 DT = 0.01
 X_LIMIT = 2.4
+
+WIDTH, HEIGHT = 600, 300  # of a picture, pixels
+SCALE = WIDTH / (2 * X_LIMIT + 1)  # pixels a metre
+SHARPNESS = 3  # drawn larger and reduced: smooth edges
 
 
 class CartPoleState(NamedTuple):
@@ -73,3 +80,30 @@ class CartPoleSwingUpHarder:
         v, w = v + DT * x_accel, w + DT * theta_accel
         reward = (theta.cos() + 1) / 2 * (x / X_LIMIT * (math.pi / 2)).cos()
         return CartPoleState(x, v, theta, w), reward, x.abs() > X_LIMIT
+
+    def render(self, state: CartPoleState) -> NDArray[np.uint8]:
+        """The cart on its track and the pole of one episode, [300, 600, 3]."""
+        return draw(float(state.x), float(state.theta))
+
+
+def draw(x: float, theta: float) -> NDArray[np.uint8]:
+    """A picture of a cart at x (m) with its pole at angle theta from upright (rad)."""
+    scale = SCALE * SHARPNESS
+    image = Image.new("RGB", (WIDTH * SHARPNESS, HEIGHT * SHARPNESS), "white")
+    canvas = ImageDraw.Draw(image)
+    middle, ground = WIDTH * SHARPNESS / 2, HEIGHT * SHARPNESS * 0.55
+
+    def box(cx: float, cy: float, w: float, h: float) -> tuple[float, float, float, float]:
+        return cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2
+
+    left, right = middle - X_LIMIT * scale, middle + X_LIMIT * scale
+    canvas.line((left, ground, right, ground), fill="#888888", width=2 * SHARPNESS)
+    for end in (left, right):
+        canvas.line((end, ground - 0.1 * scale, end, ground + 0.1 * scale), fill="#888888", width=2 * SHARPNESS)
+    cart = middle + x * scale
+    canvas.rounded_rectangle(box(cart, ground, 0.5 * scale, 0.25 * scale), radius=0.05 * scale, fill="#35618f")
+    tip = (cart + POLE_LENGTH * scale * math.sin(theta), ground - POLE_LENGTH * scale * math.cos(theta))
+    canvas.line((cart, ground, *tip), fill="#d1723f", width=6 * SHARPNESS)
+    for point, size in ((tip, 0.12), ((cart, ground), 0.08)):
+        canvas.ellipse(box(*point, size * scale, size * scale), fill="#d1723f")
+    return np.asarray(image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS))

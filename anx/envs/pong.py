@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from numpy.typing import NDArray
 
 
 class Pong:
@@ -28,8 +29,9 @@ class Pong:
         self.max_steps = max_steps
         self.threads = threads
 
-    def make(self, slots: int, training: bool = False) -> VectorEnv[Any, Any, Any]:
-        """`slots` games side by side; a game that has ended is reset before its next step. Training changes nothing."""
+    def make(self, slots: int, training: bool = False, pictures: bool = False) -> VectorEnv[Any, Any, Any]:
+        """`slots` games side by side; a game that has ended is reset before its next step. Training changes nothing;
+        pictures are the newest of the frames that the agent sees."""
         try:
             from ale_py.vector_env import AtariVectorEnv  # an extra; only whoever plays needs it
         except ImportError:
@@ -50,13 +52,23 @@ class Pong:
             img_width=84,
             grayscale=True,
         )
-        return SeedsOfThoseThatReset(games)
+        return Games(games)
 
 
-class SeedsOfThoseThatReset(VectorWrapper):
-    """The emulator's vector environment wants the seeds of those games only that are reset; gymnasium's want all."""
+class Games(VectorWrapper):
+    """The emulator's vector environment with gymnasium's conventions: it wants the seeds of those games only that are
+    reset, and draws nothing."""
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         if seed is not None:
             seed = np.asarray(seed)[options["reset_mask"] if options else slice(None)]
-        return self.env.reset(seed=seed, options=options)
+        self._seen, info = self.env.reset(seed=seed, options=options)
+        return self._seen, info
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        self._seen, *rest = self.env.step(actions)
+        return self._seen, *rest
+
+    def render(self) -> tuple[NDArray[np.uint8], ...]:
+        """For each game its newest frame [84, 84, 3], gray."""
+        return tuple(np.repeat(frames[-1, :, :, None], 3, axis=2) for frames in self._seen)

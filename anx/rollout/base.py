@@ -1,10 +1,12 @@
 """What a rollout is: a population and a seed in, returns out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from anx.envs.perturbations import Perturbation
@@ -17,16 +19,34 @@ class Episodes(NamedTuple):
     steps: Tensor  # [P, R], int
 
 
-class Trace(NamedTuple):
-    """One episode, step by step: T steps."""
+class Moment(NamedTuple):
+    """One step of one episode, and how the agent came to its action."""
 
-    observations: Tensor  # [T, ...], as the environment gives them
-    inputs: Tensor  # [T, N, F], as the neurons get them
-    origins: Tensor  # [T, N], which of the splitter's inputs each one is; -1 for one that noise added
-    attention: Tensor  # [T, N, M]; M = 0 for an agent without attention
+    observation: Tensor  # [...], as the environment gives it
+    inputs: Tensor  # [N, F], as the neurons get them
+    origins: Tensor  # [N], which of the splitter's inputs each one is; -1 for one that noise added
+    attention: Tensor  # [N, M]; M = 0 for an agent without attention
+    latent: Tensor  # [M, V]
+    action: Tensor  # [A]
+    reward: Tensor  # []
+    picture: NDArray[np.uint8] | None  # [height, width, 3], what a person sees before the action
+
+
+class Trace(NamedTuple):
+    """One episode of T steps."""
+
+    observations: Tensor  # [T, ...]
+    inputs: Tensor  # [T, N, F]
+    origins: Tensor  # [T, N]
+    attention: Tensor  # [T, N], the mean over the queries; [T, 0] for an agent without attention
     latents: Tensor  # [T, M, V]
     actions: Tensor  # [T, A]
     rewards: Tensor  # [T]
+
+
+def attention_to_inputs(attention: Tensor) -> Tensor:
+    """Attention [N, M] -> its mean over the queries [N]; without attention: [0]."""
+    return attention.mean(-1) if attention.shape[-1] else attention.new_zeros(0)
 
 
 class Rollout(ABC):
@@ -51,8 +71,17 @@ class Rollout(ABC):
         """
 
     @abstractmethod
+    def watch(
+        self, vector: Tensor, seed: int, perturbations: Sequence[Perturbation] = (), *, pictures: bool = False
+    ) -> Iterator[Moment]:
+        """Parameters [D] -> the first episode of `seed`, step by step; with what a person would see, if asked for."""
+
     def trace(self, vector: Tensor, seed: int, perturbations: Sequence[Perturbation] = ()) -> Trace:
-        """Parameters [D] -> the first episode of `seed`, with everything that happened in it."""
+        """Parameters [D] -> the first episode of `seed` as a whole."""
+        moments = [
+            m._replace(attention=attention_to_inputs(m.attention)) for m in self.watch(vector, seed, perturbations)
+        ]
+        return Trace(*(torch.stack(part) for part in list(zip(*moments, strict=True))[:-1]))
 
     def close(self) -> None:  # noqa: B027 (most rollouts hold nothing)
         """Give back what the rollout holds: processes, threads, emulators."""

@@ -1,6 +1,6 @@
 """The rollout for environments written in torch: agents, environments and episodes are one batch on one device."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_map
 from anx.agent.agent import Agent
 from anx.envs.perturbations import Perturbation
 from anx.population import prepare, set_vector, unflatten, vectorise
-from anx.rollout.base import Episodes, Rollout, Trace
+from anx.rollout.base import Episodes, Moment, Rollout
 from anx.rollout.compilation import CompiledStep, can_compile
 from anx.rollout.sensing import Sensing
 
@@ -104,26 +104,27 @@ class DeviceRollout(Rollout):
             state = tree_map(lambda x: x[alive], tuple(state))  # noqa: B023
         return Episodes(returns.view(candidates, episodes), lengths.view(candidates, episodes))
 
-    def trace(self, vector: Tensor, seed: int, perturbations: Sequence[Perturbation] = ()) -> Trace:
+    @torch.inference_mode()
+    def watch(
+        self, vector: Tensor, seed: int, perturbations: Sequence[Perturbation] = (), *, pictures: bool = False
+    ) -> Iterator[Moment]:
         set_vector(self.agent, vector)
-        with torch.inference_mode():
-            sensing = Sensing(self.agent, perturbations, 1, seed)
-            sense = sensing.batched(0)
-            env_state = tree_map(lambda x: x[0].to(vector), self.env.reset(1, torch.Generator().manual_seed(seed)))
-            state = self.agent.initial_state(sensing.num_inputs)
-            prepared = self.agent.prepare()
-            steps = []
-            for t in range(self.env.max_steps):
-                sensing.draw(t)
-                observation = self.env.observe(env_state)
-                drawn = sensing.at(torch.tensor(0, device=vector.device))
-                inputs = sense(observation, drawn)
-                seen, state = self.agent.explain(prepared, inputs, state)
-                env_state, reward, done = self.env.step(env_state, seen.action)
-                steps.append((observation, inputs, sensing.origins(drawn), *seen, reward))
-                if done:
-                    break
-        return Trace(*map(torch.stack, zip(*steps, strict=True)))
+        sensing = Sensing(self.agent, perturbations, 1, seed)
+        sense = sensing.batched(0)
+        env_state = tree_map(lambda x: x[0].to(vector), self.env.reset(1, torch.Generator().manual_seed(seed)))
+        state = self.agent.initial_state(sensing.num_inputs)
+        prepared = self.agent.prepare()
+        for t in range(self.env.max_steps):
+            sensing.draw(t)
+            observation = self.env.observe(env_state)
+            drawn = sensing.at(torch.tensor(0, device=vector.device))
+            inputs = sense(observation, drawn)
+            picture = self.env.render(env_state) if pictures else None
+            thought, state = self.agent.explain(prepared, inputs, state)
+            env_state, reward, done = self.env.step(env_state, thought.action)
+            yield Moment(observation, inputs, sensing.origins(drawn), *thought, reward, picture)
+            if done:
+                break
 
     def _compiles(self, population: Tensor, episodes: int) -> bool:
         if self.compile == "auto":

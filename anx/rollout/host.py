@@ -1,7 +1,7 @@
 """The rollout for environments that step on the CPU: slots that take one (candidate, episode) job after the other."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_map
 from anx.agent.agent import Agent
 from anx.envs.perturbations import Perturbation
 from anx.population import prepare, set_vector, unflatten, vectorise
-from anx.rollout.base import Episodes, Rollout, Trace
+from anx.rollout.base import Episodes, Moment, Rollout
 from anx.rollout.sensing import Sensing
 
 
@@ -26,8 +26,8 @@ class HostRollout(Rollout):
 
     Args:
         agent: the module whose parameters the population's vectors are.
-        env: says what the environment is and makes it: `env.make(slots, training)` is a gymnasium vector environment
-            that resets the slots of a `reset_mask`, each to its own seed.
+        env: says what the environment is and makes it: `env.make(slots, training, pictures)` is a gymnasium vector
+            environment that resets the slots of a `reset_mask`, each to its own seed, and, with `pictures`, renders.
         slots: environments side by side.
         threads: of the policy on the CPU, null: torch's own number. Between two steps torch's threads wait busily and
             take the cores from environments that step in processes of their own.
@@ -72,29 +72,31 @@ class HostRollout(Rollout):
             pass
         return Episodes(jobs.returns.view(-1, episodes), jobs.lengths.view(-1, episodes))
 
-    def trace(self, vector: Tensor, seed: int, perturbations: Sequence[Perturbation] = ()) -> Trace:
+    @torch.inference_mode()
+    def watch(
+        self, vector: Tensor, seed: int, perturbations: Sequence[Perturbation] = (), *, pictures: bool = False
+    ) -> Iterator[Moment]:
         set_vector(self.agent, vector)
-        with torch.inference_mode():
-            envs = self.env.make(1, training=False)
+        envs = self.env.make(1, training=False, pictures=pictures)
+        with closing(envs):
             first = episode_seeds(seed, 1)
             sensing = Sensing(self.agent, perturbations, 1, int(first[0]))
             sense, prepared = sensing.batched(0), self.agent.prepare()
             state = self.agent.initial_state(sensing.num_inputs)
             observation, _ = envs.reset(seed=first.tolist())
-            steps = []
             for t in range(self.env.max_steps):
                 sensing.draw(t)
                 seen = torch.from_numpy(observation[0].copy()).to(vector.device)
                 drawn = sensing.at(torch.tensor(0, device=vector.device))
                 inputs = sense(seen, drawn)
+                picture = envs.render()[0] if pictures else None
                 thought, state = self.agent.explain(prepared, inputs.to(vector.dtype), state)
                 action = to_space(thought.action.unsqueeze(0), envs.single_action_space)
                 observation, reward, terminated, truncated, _ = envs.step(action)
-                steps.append((seen, inputs, sensing.origins(drawn), *thought, torch.tensor(float(reward[0]))))
+                paid = torch.tensor(float(reward[0]))
+                yield Moment(seen, inputs, sensing.origins(drawn), *thought, paid, picture)
                 if terminated[0] or truncated[0]:
                     break
-            envs.close()
-        return Trace(*map(torch.stack, zip(*steps, strict=True)))
 
     def _open(self, slots: int, training: bool) -> list[Any]:
         """The slots, in two halves where environments can step while the policy acts for the others."""
