@@ -21,7 +21,8 @@ def build_agent(config: DictConfig, env: Any) -> Agent:
     neuron = instantiate(config.neuron, features=splitter.features, action_size=env.action_size)
     sizes = {"key_size": neuron.key_size, "value_size": neuron.value_size}
     pooler = instantiate(config.pooler, **sizes, num_inputs=splitter.num_inputs)
-    policy = instantiate(config.policy, latent_shape=pooler.latent_shape, action_size=env.action_size)
+    actions = {"action_size": env.action_size, "output": "one_hot" if env.discrete else "tanh"}
+    policy = instantiate(config.policy, latent_shape=pooler.latent_shape, **actions)
     return Agent(splitter, neuron, pooler, policy, action_size=env.action_size)
 
 

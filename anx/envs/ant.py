@@ -40,6 +40,7 @@ class Ant:
     overlaps = True  # steps while the policy acts for others
     observation_shape = (28,)
     action_size = 8
+    discrete = False
     input_names = (
         *("height", "sin(target)", "cos(target)", "forward speed", "sideways speed", "upward speed", "roll", "pitch"),
         *(f"{joint} {what}" for joint in JOINTS for what in ("angle", "speed")),

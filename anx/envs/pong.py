@@ -20,6 +20,7 @@ class Pong:
 
     observation_shape = (4, 84, 84)
     action_size = 6
+    discrete = True
 
     def __init__(self, max_steps: int = 27000, threads: int = 0) -> None:
         if max_steps < 1:

@@ -1,14 +1,15 @@
-import numpy as np
+from pathlib import Path
+
 import pytest
 import torch
 from conftest import make_agent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anx.interop import load_into, read_weights
+from anx.config import config_folder
 from anx.population import num_parameters
 
-EXPERIMENTS = ["cartpole", "pong"]
+EXPERIMENTS = [path.stem for path in (Path(config_folder()) / "experiment").glob("*.yaml")]
 
 
 def act(agent, episode):
@@ -43,7 +44,11 @@ def test_a_plain_mlp_fails_the_same_test():
     ("overrides", "size"),
     [
         (["+experiment=cartpole"], 913),
+        (["+experiment=ant"], 2504),
         (["+experiment=pong"], 13480),
+        (["+experiment=car_racing"], 7212),
+        (["+experiment=ant", "+ablation=fnn"], 2248),
+        (["+experiment=car_racing", "+ablation=attention_agent"], 3667),
         (["+experiment=cartpole", "+ablation=fnn"], 5 * 32 + 32 + 32 * 32 + 32 + 32 + 1),
     ],
     ids=str,
@@ -69,41 +74,3 @@ def test_explain_acts_like_forward():
     assert thought.attention.shape == (5, 16)
     assert thought.latent.shape == (16, 1)
     torch.testing.assert_close(explained, after, rtol=0, atol=0)
-
-
-def test_the_authors_agent_acts_as_their_equations_say(reference):
-    """Against plain loops over their flat vector, in double precision."""
-    vector = np.load(reference("cartpole_pi.npz"))["params"].astype(np.float64)
-    agent, _ = make_agent()
-    load_into(agent, read_weights(reference("cartpole_pi.npz")), "cartpole_pi.npz")
-
-    sizes = {"w_ih": (32, 2), "w_hh": (32, 8), "b_ih": (32,), "b_hh": (32,), "wq": (32, 8), "wk": (32, 8)}
-    sizes |= {"w": (1, 16), "b": (1,)}
-    p, start = {}, 0
-    for name, shape in sizes.items():
-        p[name] = vector[start : start + np.prod(shape)].reshape(shape)
-        start += np.prod(shape)
-    assert start == len(vector)
-
-    def sigmoid(x):
-        return 1 / (1 + np.exp(-x))
-
-    queries = np.zeros((16, 8))
-    for row in range(16):
-        for column in range(8):
-            angle = row / 10000 ** (2 * (column // 2) / 8)
-            queries[row, column] = np.sin(angle) if column % 2 == 0 else np.cos(angle)
-
-    episode = np.random.RandomState(0).randn(50, 5)
-    hidden, memory, action, theirs = np.zeros((5, 8)), np.zeros((5, 8)), np.zeros(1), []
-    for observation in episode:
-        for n in range(5):
-            x = np.concatenate([observation[n : n + 1], action])
-            i, f, g, o = np.split(p["w_ih"] @ x + p["b_ih"] + p["w_hh"] @ hidden[n] + p["b_hh"], 4)
-            memory[n] = sigmoid(f) * memory[n] + sigmoid(i) * np.tanh(g)
-            hidden[n] = sigmoid(o) * np.tanh(memory[n])
-        attention = np.tanh((queries @ p["wq"].T) @ (hidden @ p["wk"].T).T)  # [M, N]
-        action = np.tanh(p["w"] @ np.tanh(attention @ observation) + p["b"])
-        theirs.append(action)
-    ours = act(agent, torch.from_numpy(episode).unsqueeze(-1))
-    np.testing.assert_allclose(ours.numpy(), np.stack(theirs), rtol=0, atol=1e-4)  # sums are rounded to 20 bits

@@ -53,6 +53,7 @@ class Flickers(gymnasium.vector.VectorEnv):
 class World:
     observation_shape = (4, 84, 84)
     action_size = 6
+    discrete = True
     max_steps = 9
 
     def make(self, slots, training, pictures=False):
