@@ -241,7 +241,7 @@ class AttentionAgentPolicy(nn.Module):
 
     def votes(self, latent: Tensor) -> Tensor:
         """Latent code [M, V] -> what each latent gets from all together [M]."""
-        logits = self.query(latent) @ self.key(latent).T / self.temperature  # [M voting, M voted for]
+        logits = self.query(latent) / self.temperature @ self.key(latent).T  # [M voting, M voted for]
         return logits.softmax(dim=-1).sum(dim=0)
 
     def forward(self, latent: Tensor, state: State) -> tuple[Tensor, State]:

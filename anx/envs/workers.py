@@ -1,5 +1,7 @@
 """Many environments on few processes."""
 
+import multiprocessing
+import signal
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,6 +14,8 @@ from gymnasium.vector.utils import batch_space
 
 Make = Callable[[], gymnasium.Env[Any, Any]]
 
+DEAD = (EOFError, ConnectionError)  # what a pipe to a process says that is no more
+
 
 class Workers(VectorEnv[Any, Any, Any]):
     """A gymnasium vector environment whose processes step several environments each.
@@ -20,6 +24,9 @@ class Workers(VectorEnv[Any, Any, Any]):
     environments than cores that costs more than it brings. Here each of its processes has a bundle. An environment
     that has ended stands still until it is reset.
 
+    A process that dies is replaced. The answer's info then has `lost`, the slots [slots] whose episodes are gone with
+    it, and `died`, those among them that may have been the cause: the one that was being stepped.
+
     Args:
         make: makes one environment with box spaces.
         slots: environments.
@@ -27,49 +34,81 @@ class Workers(VectorEnv[Any, Any, Any]):
     """
 
     def __init__(self, make: Make, slots: int, processes: int) -> None:
-        parts = np.array_split(np.arange(slots), min(processes, slots))
-        self.size = len(parts[0])  # of the largest bundle
-        self.num_envs = slots
-        self.places = np.concatenate([i * self.size + np.arange(len(part)) for i, part in enumerate(parts)])
-        bundles = [partial(Bundle, make, part, self.size) for part in parts]
-        self._async = AsyncVectorEnv(bundles, autoreset_mode=AutoresetMode.DISABLED)
         one = make()
         self.single_observation_space, self.single_action_space = one.observation_space, one.action_space
         one.close()
         self.observation_space = batch_space(self.single_observation_space, slots)
         self.action_space = batch_space(self.single_action_space, slots)
+        self.num_envs = slots
+        self._make = make
+        self._parts = np.array_split(np.arange(slots), min(processes, slots))
+        self._current = [multiprocessing.RawValue("i", -1) for _ in self._parts]  # the slot that each process steps
+        self._processes = [self._start(index) for index in range(len(self._parts))]
+        self._rows = np.zeros((slots, flatdim(self.single_observation_space) + 3))
+        self._dead: set[int] = set()
+
+    def _start(self, index: int) -> AsyncVectorEnv:
+        self._current[index].value = -1
+        spaces = self.single_observation_space, self.single_action_space
+        bundle = partial(Bundle, self._make, *spaces, self._parts[index], self._current[index])
+        return AsyncVectorEnv([bundle], copy=False, autoreset_mode=AutoresetMode.DISABLED)
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Reset the slots of `options["reset_mask"]`, or all, each to its own seed."""
         mask = options["reset_mask"] if options else np.ones(self.num_envs, dtype=bool)
-        seeds = [own if chosen else None for own, chosen in zip(seed, mask, strict=True)]
-        packed, _ = self._async.reset(options={"seeds": seeds})
-        return self._unpack(packed)[0], {}
+        seeds = np.where(mask, seed, -1)
+        self._ask(lambda process, part: process.reset_async(options={"seeds": seeds[part]}))
+        observation, *_, info = self._answers(lambda process: process.reset_wait())
+        return observation, info
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        """Actions [slots, A] -> observations [slots, ...], rewards, terminated, truncated, each [slots], nothing."""
+        """Actions [slots, A] -> observations [slots, ...], rewards, terminated, truncated, each [slots], info."""
         self.step_async(actions)
         return self.step_wait()
 
     def step_async(self, actions: Any) -> None:
         """Send actions [slots, A]; `step_wait` answers."""
-        spread = np.zeros((self._async.num_envs * self.size, *actions.shape[1:]), dtype=np.float32)
-        spread[self.places] = actions
-        self._async.step_async(spread.reshape(-1, self.size, *actions.shape[1:]))
+        self._ask(lambda process, part: process.step_async(actions[None, part]))
 
     def step_wait(self) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """The answers to the actions sent; see `step`."""
-        packed, *_ = self._async.step_wait()
-        return *self._unpack(packed), {}
+        return self._answers(lambda process: process.step_wait())
 
-    def _unpack(self, packed: Any) -> tuple[Any, Any, Any, Any]:
-        rows = packed.reshape(-1, packed.shape[-1])[self.places]
-        observation = rows[:, :-3].reshape(-1, *self.single_observation_space.shape)  # type: ignore[misc]
-        terminated, truncated = rows[:, -2].astype(bool), rows[:, -1].astype(bool)
-        return observation.astype(self.single_observation_space.dtype), rows[:, -3], terminated, truncated
+    def _ask(self, ask: Callable[[AsyncVectorEnv, np.ndarray], None]) -> None:
+        for index, (process, part) in enumerate(zip(self._processes, self._parts, strict=True)):
+            try:
+                ask(process, part)
+            except DEAD:
+                self._dead.add(index)
+
+    def _answers(self, wait: Callable[[AsyncVectorEnv], tuple[Any, ...]]) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        for index, (process, part) in enumerate(zip(self._processes, self._parts, strict=True)):
+            if index in self._dead:
+                continue
+            try:
+                (self._rows[part],) = wait(process)[0]
+            except DEAD:
+                self._dead.add(index)
+        info = self._replace_the_dead() if self._dead else {}
+        observation = self._rows[:, :-3].reshape(-1, *self.single_observation_space.shape)  # type: ignore[misc]
+        terminated, truncated = self._rows[:, -2:].T.astype(bool)
+        return observation.astype(self.single_observation_space.dtype), self._rows[:, -3], terminated, truncated, info
+
+    def _replace_the_dead(self) -> dict[str, Any]:
+        lost, died = np.zeros((2, self.num_envs), dtype=bool)
+        for index in self._dead:
+            current, part = self._current[index].value, self._parts[index]
+            lost[part] = True
+            died[part if current < 0 else current] = True
+            end(self._processes[index])
+            self._processes[index] = self._start(index)
+        self._rows[lost] = 0
+        self._dead.clear()
+        return {"lost": lost, "died": died}
 
     def close(self, **kwargs: Any) -> None:
-        self._async.close(**kwargs)
+        for process in self._processes:
+            end(process)
 
 
 class Bundle(gymnasium.Env[Any, Any]):
@@ -77,31 +116,39 @@ class Bundle(gymnasium.Env[Any, Any]):
 
     Args:
         make: makes one environment.
+        observation_space: of one environment.
+        action_space: of one environment.
         slots: of the whole that this bundle holds.
-        size: rows, at least as many as slots.
+        current: is told which of them is being stepped.
     """
 
-    def __init__(self, make: Make, slots: np.ndarray, size: int) -> None:
-        self.slots = slots
-        self.envs = [make() for _ in slots]
-        one = self.envs[0]
-        self.rows = np.zeros((size, flatdim(one.observation_space) + 3))
+    def __init__(self, make: Make, observation_space: Any, action_space: Any, slots: np.ndarray, current: Any) -> None:
+        self.make = make
+        self.slots = slots.tolist()
+        self.current = current
+        self.envs: list[gymnasium.Env[Any, Any]] = []
+        self.rows = np.zeros((len(slots), flatdim(observation_space) + 3))
         self.observation_space = Box(-np.inf, np.inf, self.rows.shape, np.float64)
-        self.action_space = batch_space(one.action_space, size)
+        self.action_space = batch_space(action_space, len(slots))
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         assert options
-        for row, env, slot in zip(self.rows, self.envs, self.slots, strict=False):
-            if (own := options["seeds"][slot]) is not None:
+        if not self.envs:  # made in the process that steps them: gymnasium makes a bundle elsewhere to ask its spaces
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes; the first one decides
+            self.envs = [self.make() for _ in self.slots]
+        for slot, row, env, own in zip(self.slots, self.rows, self.envs, options["seeds"].tolist(), strict=True):
+            if own >= 0:
+                self.current.value = slot
                 row[:-3] = env.reset(seed=own)[0].ravel()
                 row[-3:] = 0
         return self.rows, {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        for row, env, own in zip(self.rows, self.envs, action, strict=False):
+        for slot, row, env, own in zip(self.slots, self.rows, self.envs, action, strict=True):
             if row[-2] or row[-1]:
                 row[-3] = 0
                 continue
+            self.current.value = slot
             observation, *row[-3:], _ = env.step(own)
             row[:-3] = observation.ravel()
         return self.rows, 0.0, False, False, {}
@@ -109,3 +156,14 @@ class Bundle(gymnasium.Env[Any, Any]):
     def close(self) -> None:
         for env in self.envs:
             env.close()
+
+
+def end(process: AsyncVectorEnv) -> None:
+    """End a process, whatever it is doing: gymnasium's own way waits for its answer."""
+    for worker in process.processes:
+        worker.kill()
+        worker.join()
+    for pipe in process.parent_pipes:
+        if pipe is not None:
+            pipe.close()
+    process.closed = True

@@ -99,7 +99,8 @@ def _compile_population(graph: torch.fx.GraphModule, inputs: list[Any], device: 
 class CompiledStep:
     """`step`, compiled at its first call.
 
-    The first dimension, B, of every tensor may change from call to call but must be at least 2.
+    The first dimension, B, of every tensor may change from call to call; a single row is computed twice, since the
+    compiler would specialise on it.
 
     torch.compile specialises on the size that `vmap` maps over, and would compile anew for every B. So the step is
     first traced with a size that nothing else has, a large prime; in that trace, which no longer knows of `vmap`, each
@@ -113,9 +114,13 @@ class CompiledStep:
 
     def __call__(self, *arguments: Any) -> Any:
         leaves, spec = tree_flatten(arguments)
+        single = len(leaves[0]) == 1
+        if single:
+            leaves = [leaf.repeat_interleave(2, dim=0) for leaf in leaves]
         if self._compiled is None:
             self._compiled = self._compile(leaves, spec)
-        return tree_unflatten(self._compiled(*leaves), self._out)
+        out = self._compiled(*leaves)
+        return tree_unflatten([leaf[:1] for leaf in out] if single else out, self._out)
 
     def _compile(self, leaves: list[Tensor], spec: TreeSpec) -> Callable[..., list[Tensor]]:
         def flat(*leaves: Tensor) -> list[Tensor]:

@@ -1,8 +1,8 @@
 """The rollout for environments that step on the CPU: slots that take one (candidate, episode) job after the other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,7 +14,13 @@ from anx.agent.agent import Agent
 from anx.envs.perturbations import Perturbation
 from anx.population import prepare, set_vector, unflatten, vectorise
 from anx.rollout.base import Episodes, Moment, Rollout
+from anx.rollout.compilation import CompiledStep, can_compile
 from anx.rollout.sensing import Sensing
+
+Step = Callable[..., Any]
+
+COMPILED_JOBS = 16  # jobs (candidates times episodes) from which `compile: auto` compiles
+DEATHS = 3  # of one job's process, that end a rollout
 
 
 class HostRollout(Rollout):
@@ -22,26 +28,41 @@ class HostRollout(Rollout):
 
     A slot whose episode ends takes the next job at once. The policy acts for many slots in one batch, each slot with
     its own candidate's parameters; where environments step in processes of their own, one half of the slots steps while
-    the policy acts for the other. What a job achieves does not depend on the number of slots.
+    the policy acts for the other. Jobs whose process dies begin again with the same seed. What a job achieves does not
+    depend on the number of slots.
 
     Args:
         agent: the module whose parameters the population's vectors are.
         env: says what the environment is and makes it: `env.make(slots, training, pictures)` is a gymnasium vector
             environment that resets the slots of a `reset_mask`, each to its own seed, and, with `pictures`, renders.
         slots: environments side by side.
+        compile: true, false, or `auto`: the agent's step is compiled where a C++ compiler (on CUDA: Triton) is there
+            and at least 16 jobs are: compiling takes 8 to 18 seconds, which a training gets back in a few generations.
         threads: of the policy on the CPU, null: torch's own number. Between two steps torch's threads wait busily and
             take the cores from environments that step in processes of their own.
     """
 
-    def __init__(self, agent: Agent, env: Any, *, slots: int = 32, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        agent: Agent,
+        env: Any,
+        *,
+        slots: int = 32,
+        compile: bool | Literal["auto"] = "auto",
+        threads: int | None = None,
+    ) -> None:
         if slots < 1:
             raise ValueError(f"rollout.slots={slots} must be at least 1")
+        if compile not in (True, False, "auto"):
+            raise ValueError(f"rollout.compile={compile} is not one of auto, true, false")
         if threads is not None and threads < 1:
             raise ValueError(f"rollout.threads={threads} must be at least 1")
         self.threads = threads
         self.agent = agent
         self.env = env
         self.slots = slots
+        self.compile = compile
+        self._compiled: dict[tuple[Any, ...], Step] = {}
         self._vector_envs: list[Any] = []
         self._opened: tuple[int, bool] | None = None
 
@@ -61,8 +82,9 @@ class HostRollout(Rollout):
         self, population: Tensor, episodes: int, seed: int, perturbations: Sequence[Perturbation], training: bool
     ) -> Episodes:
         jobs = Jobs(self.agent, population, episodes, seed)
+        step = self._step(jobs, perturbations)
         shares = [
-            Share(self.agent, self.env.max_steps, envs, jobs, perturbations)
+            Share(self.agent, step, self.env.max_steps, envs, jobs, perturbations)
             for envs in self._open(min(self.slots, jobs.count), training)
         ]
         playing = shares
@@ -71,6 +93,19 @@ class HostRollout(Rollout):
         while playing := [share for share in playing if share.advance()]:
             pass
         return Episodes(jobs.returns.view(-1, episodes), jobs.lengths.view(-1, episodes))
+
+    def _step(self, jobs: "Jobs", perturbations: Sequence[Perturbation]) -> Step:
+        """`step(parameters [B, ...], drawn, observation, state)`, each [B, 1, ...], -> action, state."""
+        dtype, device = jobs.population.dtype, jobs.population.device
+        sense = Sensing(self.agent, perturbations, 1, 0).batched(2)
+        act = vectorise(self.agent)
+
+        def step(parameters: Any, drawn: tuple[Tensor, ...], observation: Tensor, state: Any) -> tuple[Tensor, Any]:
+            return act(*parameters, sense(observation, drawn).to(dtype), state)
+
+        if not (jobs.count >= COMPILED_JOBS and can_compile(device) if self.compile == "auto" else self.compile):
+            return step
+        return self._compiled.setdefault((dtype, device, *map(id, perturbations)), CompiledStep(step))
 
     @torch.inference_mode()
     def watch(
@@ -125,6 +160,7 @@ class Jobs:
         self.seeds = episode_seeds(seed, episodes)
         self.returns = population.new_zeros(self.count)
         self.lengths = torch.zeros(self.count, dtype=torch.int32, device=population.device)
+        self.deaths = np.zeros(self.count, dtype=np.int64)
         self._next = 0
 
     def take(self) -> int:
@@ -133,26 +169,44 @@ class Jobs:
         self._next += 1
         return job
 
+    def forget(self, jobs: np.ndarray, died: np.ndarray) -> None:
+        """Begin `jobs` again, since a process of the environment is gone; raise where `died`, jobs that may be the
+        cause, did that before and before."""
+        self.returns[torch.from_numpy(jobs)] = 0
+        self.lengths[torch.from_numpy(jobs)] = 0
+        self.deaths[died] += 1
+        for job in died[self.deaths[died] == DEATHS]:
+            candidate, episode = divmod(int(job), self.episodes)
+            raise RuntimeError(
+                f"the environment's process died {DEATHS} times while it played candidate {candidate}, episode "
+                f"{episode} (the environment's seed {self.seeds[episode]})"
+            )
+
 
 class Share:
     """The slots of one vector environment, and the jobs that they play."""
 
     def __init__(
-        self, agent: Agent, max_steps: int, envs: Any, jobs: Jobs, perturbations: Sequence[Perturbation]
+        self,
+        agent: Agent,
+        agent_step: Step,
+        max_steps: int,
+        envs: Any,
+        jobs: Jobs,
+        perturbations: Sequence[Perturbation],
     ) -> None:
         self.agent = agent
+        self.agent_step = agent_step
         self.max_steps = max_steps
         self.envs = envs
         self.jobs = jobs
         self.perturbations = perturbations
         slots = envs.num_envs
-        self.policy = vectorise(agent)
         self.job = np.array([jobs.take() for _ in range(slots)])
         self.start = np.ones(slots, dtype=bool)  # slots whose job is new
         self.step = np.zeros(slots, dtype=np.int64)
         self.sensing = [self._sensing(0) for _ in range(slots)]
-        self.sense = self.sensing[0].batched(2)
-        self.drawn: tuple[Tensor, ...] = ()
+        self.drawn: tuple[Tensor, ...] = ()  # [slots, 1, ...] each
         self.blank = tree_map(lambda x: x.to(jobs.population), agent.initial_state(self.sensing[0].num_inputs))
         self.own = tree_map(lambda x: x[:1].expand(slots, *x.shape[1:]).clone(), jobs.parameters)  # leaves [slots, ...]
         self.state = tree_map(lambda x: x.expand(slots, 1, *x.shape).clone(), self.blank)
@@ -164,16 +218,15 @@ class Share:
     def act(self) -> None:
         """Start the new jobs and let the agents act on what they observe; the environments may step meanwhile."""
         jobs = self.jobs
-        if self.start.any():
+        while self.start.any():
             self._start()
         playing = np.flatnonzero(self.job >= 0)
         drawn = [self.sensing[slot].draw(int(self.step[slot])) for slot in playing] if self.perturbations else []
-        if any(drawn):
+        if any(drawn) or not self.drawn:
             every = zip(*(sensing.drawn for sensing in self.sensing), strict=True)
             self.drawn = tuple(torch.stack(each).to(jobs.population.device) for each in every)
         observation = torch.from_numpy(self.observation).to(jobs.population.device).unsqueeze(1)
-        inputs = self.sense(observation, self.drawn)  # [slots, 1, N, F]
-        action, self.state = self.policy(*self.own, inputs.to(jobs.population.dtype), self.state)  # [slots, 1, A]
+        action, self.state = self.agent_step(self.own, self.drawn, observation, self.state)  # [slots, 1, A]
         self.action = to_space(action[:, 0], self.envs.single_action_space)
         if hasattr(self.envs, "step_async"):
             self.envs.step_async(self.action)
@@ -187,21 +240,32 @@ class Share:
         self.step[self.start] = 0
         options = None if self.start.all() else {"reset_mask": self.start}
         seeds = self.jobs.seeds[self.job % self.jobs.episodes].tolist()
-        self.observation, _ = self.envs.reset(seed=seeds, options=options)
+        self.observation, info = self.envs.reset(seed=seeds, options=options)
+        self.start = self._lost(info)
+
+    def _lost(self, info: dict[str, Any]) -> np.ndarray:
+        """The slots whose job has to begin again."""
+        playing = self.job >= 0
+        if "lost" not in info:
+            return np.zeros_like(playing)
+        lost, died = info["lost"] & playing, info["died"] & playing
+        self.jobs.forget(self.job[lost], self.job[died])
+        return lost
 
     def advance(self) -> bool:
         """Take what the environments answered, and act again; returns False where nothing is left to play."""
         answer = self.envs.step_wait() if hasattr(self.envs, "step_async") else self.envs.step(self.action)
-        self.observation, reward, terminated, truncated, _ = answer
+        self.observation, reward, terminated, truncated, info = answer
+        lost = self._lost(info)
         self.step += 1
-        playing = self.job >= 0
+        playing = (self.job >= 0) & ~lost
         place = torch.from_numpy(self.job[playing]).to(self.jobs.returns.device)
         self.jobs.returns[place] += torch.from_numpy(reward[playing]).to(self.jobs.returns)
         self.jobs.lengths[place] += 1
         ended = playing & (terminated | truncated | (self.step >= self.max_steps))
         for slot in np.flatnonzero(ended):
             self.job[slot] = self.jobs.take()
-        self.start = ended & (self.job >= 0)
+        self.start = lost | (ended & (self.job >= 0))
         if (self.job < 0).all():
             return False
         self.act()
