@@ -1,4 +1,4 @@
-"""`python -m anx.evaluate`: an agent under perturbations -> a table, json."""
+"""`python -m anx.evaluate`: an agent under perturbations -> a table, json, a film."""
 
 import json
 import logging
@@ -19,6 +19,7 @@ from anx.config import ConfigError, check_types, check_writable, run_main
 from anx.envs.perturbations import Perturbation
 from anx.interop import load_into, read_weights
 from anx.rollout.evaluation import Evaluation, evaluate, share_that_differs, summarise
+from anx.video import film
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +30,8 @@ def evaluate_config(config: DictConfig) -> dict[str, Any]:
         raise ConfigError(f"episodes={config.episodes} must be at least 1")
     if config.seed < 0:
         raise ConfigError(f"seed={config.seed} must be at least 0")
-    if config.output:
-        output = Path(config.output)
-        if output.suffix != ".json":
-            raise ConfigError(f"output={output} must end in .json")
-        check_writable(output.parent)
+    output = check_file(config, "output", ".json")
+    video = check_file(config, "video", ".mp4")
     weights = read_weights(config.weights)
     overrides = list(HydraConfig.get().overrides.task)
     if weights.config and not any(each.startswith("+experiment=") for each in overrides):
@@ -65,12 +63,25 @@ def evaluate_config(config: DictConfig) -> dict[str, Any]:
         "config": OmegaConf.to_container(config, resolve=True),
         "overrides": overrides,
     }
-    if config.output:
+    if output:
         unfinished = output.with_name(f".{output.name}.unfinished")
         unfinished.write_text(json.dumps(result) + "\n")
         os.replace(unfinished, output)
         log.info("written to %s", output)
+    if video:
+        film(video, rollout, config.seed, perturbations, f"{config.name}: {describe(config.perturbations)}")
     return result
+
+
+def check_file(config: DictConfig, key: str, suffix: str) -> Path | None:
+    """The file of that key, if it names one, which can be written."""
+    if config[key] is None:
+        return None
+    path = Path(str(config[key]))
+    if path.suffix != suffix:
+        raise ConfigError(f"{key}={path} must end in {suffix}")
+    check_writable(path.parent)
+    return path
 
 
 def adopt(config: DictConfig, own: dict[str, Any], overrides: list[str]) -> None:

@@ -106,6 +106,8 @@ EVALUATIONS = {
     ),
     "an output that can't be written": (["weights=own.npz", "output=/proc/anx/result.json"], ["/proc/anx"]),
     "an output of another kind": (["weights=own.npz", "output=result.txt"], ["output=result.txt", ".json"]),
+    "a film of another kind": (["weights=nothing.npz", "video=film.avi"], ["video=film.avi must end in .mp4"]),
+    "a film that can't be written": (["weights=nothing.npz", "video=/proc/anx/film.mp4"], ["/proc/anx"]),
     "a device that is not there": (["weights=own.npz", "device=abacus"], ["device=abacus"]),
 }
 

@@ -41,6 +41,7 @@ class Ant:
     observation_shape = (28,)
     action_size = 8
     discrete = False
+    fps = 1 / TIME_STEP
     input_names = (
         *("height", "sin(target)", "cos(target)", "forward speed", "sideways speed", "upward speed", "roll", "pitch"),
         *(f"{joint} {what}" for joint in JOINTS for what in ("angle", "speed")),

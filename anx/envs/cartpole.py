@@ -43,6 +43,7 @@ class CartPoleSwingUpHarder:
     input_names = ("x", "x velocity", "cos(angle)", "sin(angle)", "angular velocity")
     action_size = 1
     discrete = False
+    fps = round(1 / DT)
 
     def __init__(self, max_steps: int = 1000) -> None:
         if max_steps < 1:

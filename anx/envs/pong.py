@@ -21,6 +21,7 @@ class Pong:
     observation_shape = (4, 84, 84)
     action_size = 6
     discrete = True
+    fps = 15  # steps of four of the console's 60 frames a second
 
     def __init__(self, max_steps: int = 27000, threads: int = 0) -> None:
         if max_steps < 1:
