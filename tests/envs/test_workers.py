@@ -1,3 +1,5 @@
+import os
+import signal
 from functools import partial
 
 import gymnasium
@@ -65,3 +67,56 @@ def test_what_has_ended_stands_still_and_pays_nothing_until_it_is_reset(counters
     observation, reward, terminated, _, _ = act(counters, 1, 1, 1, 1, 1)
     assert reward.tolist() == [1, 0, 0, 1, 0]
     assert terminated.tolist() == [False, False, True, False, True]
+
+
+class Mortal(Counter):
+    """Takes its process with it at an action of 1, once or, without a file, each time."""
+
+    def __init__(self, once=None):
+        super().__init__()
+        self.once = once
+
+    def step(self, action):
+        if action == 1 and not (self.once and self.once.exists()):
+            if self.once:
+                self.once.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().step(action)
+
+
+def test_a_process_that_dies_is_replaced_and_its_slots_are_named():
+    envs = Workers(Mortal, 5, 2)  # slots 0 to 2, 3 and 4
+    envs.reset(seed=[9] * 5)
+    *_, info = act(envs, 0, 0, 0, 0, 0)
+    assert info == {}
+    observation, reward, terminated, truncated, info = act(envs, 0, 1, 0, 0, 0.5)
+    assert info["lost"].tolist() == [True, True, True, False, False]
+    assert info["died"].tolist() == [False, True, False, False, False]
+    assert observation[3:, 0, 0].tolist() == [2, 2]  # the other process went on
+    assert reward.tolist() == [0, 0, 0, 0, 0.5]
+    assert not (terminated | truncated).any()
+    observation, info = envs.reset(seed=[7, 8, 9, 0, 0], options={"reset_mask": info["lost"]})
+    assert info == {}
+    assert observation[:, :, 0].tolist() == [[0, 7], [0, 8], [0, 9], [2, 9], [2, 9]]
+    envs.close()
+
+
+def test_a_process_that_dies_between_two_steps_is_noticed():
+    envs = Workers(Counter, 4, 2)
+    envs.reset(seed=[9] * 4)
+    act(envs, 0, 0, 0, 0)
+    (victim,) = envs._processes[1].processes
+    victim.kill()
+    victim.join()
+    *_, info = act(envs, 0, 0, 0, 0)
+    assert info["lost"].tolist() == [False, False, True, True]
+    envs.close()
+
+
+def test_closing_leaves_no_process_whatever_they_are_doing():
+    envs = Workers(Counter, 4, 2)
+    envs.reset(seed=[9] * 4)
+    envs.step_async(np.zeros((4, 1), np.float32))
+    processes = [process.processes[0] for process in envs._processes]
+    envs.close()
+    assert not any(process.is_alive() for process in processes)

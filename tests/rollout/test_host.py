@@ -1,12 +1,18 @@
+import os
+import signal
+from functools import partial
+
 import gymnasium
 import numpy as np
 import pytest
 import torch
 from conftest import make_agent
 
-from anx.envs.perturbations import Noise, Occlude, Shuffle
+from anx.envs.perturbations import Duplicate, Noise, Occlude, Shuffle
+from anx.envs.workers import Workers
 from anx.population import num_parameters, set_vector
-from anx.rollout.host import HostRollout, episode_seeds, to_space
+from anx.rollout.compilation import CompiledStep, can_compile
+from anx.rollout.host import HostRollout, Jobs, episode_seeds, to_space
 
 
 class Flicker:
@@ -91,7 +97,7 @@ def test_every_job_is_played_as_if_alone(agent):
     assert lengths.min() < World.max_steps == lengths.max()  # some games end by themselves, some are cut
 
 
-@pytest.mark.parametrize("perturbations", [[], [Shuffle(every=2), Noise(3, 0.5)], [Occlude(0.3)]], ids=len)
+@pytest.mark.parametrize("perturbations", [[], [Shuffle(every=2), Noise(3, 0.5)], [Duplicate()], [Occlude(0.3)]])
 def test_fitness_is_the_same_for_any_number_of_slots(agent, perturbations):
     population = population_of(agent, 2)
     one, three, more = (HostRollout(agent, World(), slots=s)(population, 5, 1, perturbations) for s in (1, 3, 64))
@@ -141,3 +147,90 @@ def test_only_training_is_told_that_it_is(agent):
     rollout(population, 1, 0, training=True)
     rollout(population, 1, 0)
     assert told == [True, False]
+
+
+class Walk(gymnasium.Env):
+    """Adds up its actions for as many steps as its seed says; takes its process with it at a seed, once a file."""
+
+    observation_space = gymnasium.spaces.Box(-9, 9, (5,), np.float32)
+    action_space = gymnasium.spaces.Box(-1, 1, (1,), np.float32)
+
+    def __init__(self, deadly, files):
+        self.deadly, self.files = deadly, files
+
+    def reset(self, *, seed=None, options=None):
+        self.own, self.left = seed, 3 + seed % 5
+        self.random = np.random.RandomState(seed)
+        return self.observe(), {}
+
+    def observe(self):
+        return self.random.randn(5).astype(np.float32)
+
+    def step(self, action):
+        self.left -= 1
+        if self.own == self.deadly and self.left == 1:
+            for file in self.files:
+                if not file.exists():
+                    file.touch()
+                    os.kill(os.getpid(), signal.SIGKILL)
+        return self.observe(), float(action[0]), self.left <= 0, False, {}
+
+
+class Walks:
+    observation_shape = (5,)
+    action_size = 1
+    discrete = False
+    max_steps = 9
+    overlaps = True
+
+    def __init__(self, deadly=None, files=()):
+        self.deadly, self.files = deadly, files
+
+    def make(self, slots, training, pictures=False):
+        return Workers(partial(Walk, self.deadly, self.files), slots, 2)
+
+
+def test_jobs_whose_process_dies_are_played_again_to_the_same_end(tmp_path):
+    agent, _ = make_agent()
+    population = population_of(agent, 3)
+    calm = HostRollout(agent, Walks(), slots=7)
+    deadly = Walks(episode_seeds(2, 5)[3], [tmp_path / "first", tmp_path / "second"])
+    eventful = HostRollout(agent, deadly, slots=7)
+    theirs, ours = calm(population, 5, 2), eventful(population, 5, 2)
+    assert (tmp_path / "second").exists()
+    assert torch.equal(ours.returns, theirs.returns)
+    assert torch.equal(ours.steps, theirs.steps)
+    calm.close()
+    eventful.close()
+
+
+def test_the_third_death_of_a_job_ends_the_rollout_with_its_seed(tmp_path):
+    agent, _ = make_agent()
+    seed = episode_seeds(2, 4)[3]
+    rollout = HostRollout(agent, Walks(seed, [tmp_path / str(i) for i in range(9)]), slots=4)
+    with pytest.raises(RuntimeError, match=rf"died 3 times .* candidate 0, episode 3 .* seed {seed}"):
+        rollout(population_of(agent, 1), 4, 2)
+    assert len(list(tmp_path.iterdir())) == 3
+    rollout.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("perturbations", [[], [Shuffle(every=2), Noise(3, 0.5)]])
+def test_a_compiled_step_acts_like_the_one_that_is_not(perturbations):
+    agent, _ = make_agent()
+    agent.float()
+    population = population_of(agent, 3).float()
+    plain, compiled = (HostRollout(agent, Walks(), slots=5, compile=compile) for compile in (False, True))
+    ours, theirs = compiled(population, 3, 0, perturbations), plain(population, 3, 0, perturbations)
+    torch.testing.assert_close(ours.returns, theirs.returns, rtol=0, atol=1e-4)
+    assert torch.equal(ours.steps, theirs.steps)
+    plain.close()
+    compiled.close()
+
+
+def test_compiling_is_for_many_jobs(agent):
+    rollout = HostRollout(agent, World())
+    few, many = (Jobs(agent, population_of(agent, 2), episodes, 0) for episodes in (7, 8))
+    assert not isinstance(rollout._step(few, ()), CompiledStep)
+    assert isinstance(rollout._step(many, ()), CompiledStep) == can_compile(torch.device("cpu"))
+    assert rollout._step(many, ()) is rollout._step(many, ())
