@@ -23,8 +23,8 @@ def run(*command, **options):
 
 def test_help_lists_the_groups_and_the_keys():
     printed = run("-m", "anx.run", "--help").stdout
-    groups = ("experiment: ant, cartpole, pong", "budget: laptop, paper, quick, smoke", "ablation: fnn")
-    for part in (*groups, "num_queries: 16"):
+    groups = ("experiment: ant, car_racing, cartpole, pong", "budget: laptop, paper, quick, smoke")
+    for part in (*groups, "ablation: attention_agent, fnn", "num_queries: 16"):
         assert part in printed
     assert "+experiment=pong" in printed
     printed = run("-m", "anx.evaluate", "--help").stdout

@@ -33,3 +33,21 @@ def test_a_patch_size_that_does_not_divide_the_frame_is_refused_with_those_that_
 def test_a_splitter_for_another_kind_of_observation_names_the_right_one(splitter, shape):
     with pytest.raises(ValueError, match="use splitter="):
         splitter(shape)
+
+
+def test_patches_may_overlap_and_have_their_colours_last():
+    frame = torch.randint(0, 256, (3, 12, 16), dtype=torch.uint8)
+    splitter = PatchSplitter((3, 12, 16), patch_size=4, stride=2, colours_last=True)
+    theirs = [
+        frame[:, row : row + 4, column : column + 4].permute(1, 2, 0).reshape(-1).float() / 255
+        for row in range(0, 9, 2)
+        for column in range(0, 13, 2)
+    ]
+    assert splitter.grid == (5, 7)
+    assert torch.equal(splitter(frame), torch.stack(theirs))
+
+
+@pytest.mark.parametrize("options", [{"patch_size": 4, "stride": 0}, {"patch_size": 13, "stride": 1}], ids=str)
+def test_a_stride_or_patch_that_does_not_fit_is_refused_by_name(options):
+    with pytest.raises(ValueError, match=r"splitter\.stride=\d must be .* splitter\.patch_size=\d+ fit into the 12x18"):
+        PatchSplitter((4, 12, 18), **options)
