@@ -31,6 +31,19 @@ def test_observations_and_rewards_are_those_of_the_reference_step_for_step(seed)
     theirs.close()
 
 
+def test_the_sum_of_all_parts_follows_from_torso_ankles_and_feet():
+    ant = AntEnv()
+    ant.reset(seed=5)
+    for action in actions(100):
+        (x, y, _), _ = ant._bullet.getBasePositionAndOrientation(ant._ant, ant._client)
+        (vx, vy, _), _ = ant._bullet.getBaseVelocity(ant._ant, ant._client)
+        links = ant._bullet.getLinkStates(ant._ant, range(20), physicsClientId=ant._client)
+        expected = [x + sum(link[0][0] for link in links), y + sum(link[0][1] for link in links)]
+        assert ant._sum_parts(x, y, vx, vy) == pytest.approx(expected, abs=1e-9)
+        ant.step(3 * action)
+    ant.close()
+
+
 def test_training_leaves_out_the_bonus_for_being_alive_and_pays_nothing_below_0():
     test, training = AntEnv(), AntEnv(training=True)
     test.reset(seed=3)
@@ -46,7 +59,8 @@ def test_training_leaves_out_the_bonus_for_being_alive_and_pays_nothing_below_0(
 def test_a_fallen_ant_ends_the_episode_and_pays_the_bonus_back():
     ant = AntEnv()
     ant.reset(seed=0)
-    ant._bullet.resetBasePositionAndOrientation(ant._ant, (0, 0, 0.25), (1, 0, 0, 0), **ant._client)  # on its back
+    on_its_back = (1, 0, 0, 0)
+    ant._bullet.resetBasePositionAndOrientation(ant._ant, (0, 0, 0.25), on_its_back, physicsClientId=ant._client)
     _, reward, ended, truncated, _ = ant.step(np.zeros(8, np.float32))
     assert ended
     assert not truncated
