@@ -36,10 +36,8 @@ def config_folder() -> str:
 def check(config: DictConfig) -> None:
     """Everything that can be said without building: types, counts, and keys that must fit each other."""
     check_types(OmegaConf.to_container(config, resolve=True))
-    if config.seed < 0:
-        raise ConfigError(f"seed={config.seed} must be at least 0")
-    if config.trainer.max_steps < 1:
-        raise ConfigError(f"trainer.max_steps={config.trainer.max_steps} must be at least 1")
+    check_integer("seed", config.seed, least=0)
+    check_integer("trainer.max_steps", config.trainer.max_steps, least=1)
     if config.trainer.get("accumulate_grad_batches", 1) != 1:
         raise ConfigError(
             f"trainer.accumulate_grad_batches={config.trainer.accumulate_grad_batches} must be 1: "
@@ -78,6 +76,12 @@ def check_types(node: Any, key: str = "") -> None:
                 raise ConfigError(f"{key}.{name}={value} must be {describe(hints[name])}")
     for name, value in node.items():
         check_types(value, f"{key}.{name}" if key else str(name))
+
+
+def check_integer(key: str, value: Any, least: int) -> None:
+    """Whether a value is an integer, and large enough."""
+    if not fits(value, int) or value < least:
+        raise ConfigError(f"{key}={value} must be an integer, at least {least}")
 
 
 def fits(value: Any, hint: Any) -> bool:

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 from rich.table import Table
 
+from anx.agent.agent import Agent
 from anx.build import AGENT_KEYS, build_rollout
-from anx.config import ConfigError, check_types, check_writable, run_main
+from anx.config import ConfigError, check_integer, check_types, check_writable, run_main
 from anx.envs.perturbations import Perturbation
 from anx.interop import load_into, read_weights
+from anx.rollout.base import Rollout
 from anx.rollout.evaluation import Evaluation, evaluate, share_that_differs, summarise
 from anx.video import film
 
@@ -26,24 +29,12 @@ log = logging.getLogger(__name__)
 
 def evaluate_config(config: DictConfig) -> dict[str, Any]:
     """What `config` asks for; prints the table and returns, and writes, what the json holds."""
-    if config.episodes < 1:
-        raise ConfigError(f"episodes={config.episodes} must be at least 1")
-    if config.seed < 0:
-        raise ConfigError(f"seed={config.seed} must be at least 0")
-    output = check_file(config, "output", ".json")
-    video = check_file(config, "video", ".mp4")
-    weights = read_weights(config.weights)
+    check_integer("episodes", config.episodes, least=1)
+    check_integer("seed", config.seed, least=0)
+    output = find_output(config.output, ".json")
+    video = find_output(config.video, ".mp4", "video")
     overrides = list(HydraConfig.get().overrides.task)
-    if weights.config and not any(each.startswith("+experiment=") for each in overrides):
-        adopt(config, weights.config, overrides)
-    check_types(OmegaConf.to_container(config, resolve=True))
-    device = find_device(config.device)
-
-    agent, rollout = build_rollout(config)
-    load_into(agent, weights, config.weights)
-    agent.to(device)
-    perturbations = [instantiate(each) for each in config.perturbations.values()]
-    check_perturbations(agent, perturbations)
+    agent, rollout, perturbations = build_evaluation(config, overrides)
     rows = {}
     try:
         if only_shuffled(config.perturbations):  # the agent should not notice: compare
@@ -64,27 +55,55 @@ def evaluate_config(config: DictConfig) -> dict[str, Any]:
         "overrides": overrides,
     }
     if output:
-        unfinished = output.with_name(f".{output.name}.unfinished")
-        unfinished.write_text(json.dumps(result) + "\n")
-        os.replace(unfinished, output)
+        write_whole(output, json.dumps(result) + "\n")
         log.info("written to %s", output)
     if video:
         film(video, rollout, config.seed, perturbations, f"{config.name}: {describe(config.perturbations)}")
     return result
 
 
-def check_file(config: DictConfig, key: str, suffix: str) -> Path | None:
-    """The file of that key, if it names one, which can be written."""
-    if config[key] is None:
+def build_evaluation(
+    config: DictConfig, overrides: Sequence[str], key: str = "weights"
+) -> tuple[Agent, Rollout, list[Perturbation]]:
+    """The agent of `config` with its weights, where it acts and what befalls its inputs; all is checked, none played.
+
+    Args:
+        config: an evaluation; takes over what the weights' file says of its agent, unless an experiment is chosen.
+        overrides: those that made it.
+        key: of the weights, for a message that they cannot be used.
+    """
+    weights = read_weights(config.weights, key)
+    if weights.config and not any(each.startswith("+experiment=") for each in overrides):
+        adopt(config, weights.config, overrides)
+    check_types(OmegaConf.to_container(config, resolve=True))
+    device = find_device(config.device)
+    agent, rollout = build_rollout(config)
+    load_into(agent, weights, config.weights, key)
+    agent.to(device)
+    perturbations = [instantiate(each) for each in config.perturbations.values()]
+    check_perturbations(agent, perturbations)
+    return agent, rollout, perturbations
+
+
+def find_output(output: str | None, suffix: str, key: str = "output") -> Path | None:
+    """The file to write to, if one is asked for; whether it can be is known before anything is played."""
+    if output is None:
         return None
-    path = Path(str(config[key]))
+    path = Path(str(output))
     if path.suffix != suffix:
-        raise ConfigError(f"{key}={path} must end in {suffix}")
+        raise ConfigError(f"{key}={output} must end in {suffix}")
     check_writable(path.parent)
     return path
 
 
-def adopt(config: DictConfig, own: dict[str, Any], overrides: list[str]) -> None:
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that replaces an older one only once it is whole."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, path)
+
+
+def adopt(config: DictConfig, own: dict[str, Any], overrides: Sequence[str]) -> None:
     """Take over what the weights' file says of its agent, but for what the command line sets by key."""
     chosen = OmegaConf.from_dotlist(
         [o.lstrip("+") for o in overrides if o.split("=")[0].lstrip("+").split(".")[0] in AGENT_KEYS and "." in o]
@@ -134,10 +153,15 @@ def print_table(config: DictConfig, rows: dict[str, Evaluation], differs: float 
         numbers = (summary["mean"], summary["std"], summary["sem"])
         cells = [f"{number:.1f}" for number in numbers]
         table.add_row(name, *cells, str(summary["episodes"]), f"{speed:,.0f}", f"{evaluation.seconds:.1f}")
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = make_console()
     console.print(table)
     if differs is not None:
         console.print(f"{differs:.2%} of the episodes end with a return that differs from plain by more than 0.001")
+
+
+def make_console() -> Console:
+    """As wide as the terminal; 120 where the output is no terminal."""
+    return Console(width=None if sys.stdout.isatty() else 120)
 
 
 def describe(perturbations: DictConfig) -> str:

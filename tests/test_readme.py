@@ -14,7 +14,7 @@ from anx.config import check
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-COMMANDS = re.findall(r"^python -m anx\.(run|evaluate) (.*)$", README, re.MULTILINE)
+COMMANDS = re.findall(r"^python -m anx\.(run|evaluate|reproduce) (.*)$", README, re.MULTILINE)
 NOT_OVERRIDES = ("-m", "--help")
 
 

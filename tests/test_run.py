@@ -1,18 +1,24 @@
 """The command line as a user meets it."""
 
+import importlib
+import json
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import compose
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from anx.interop import read_weights
 from anx.run import train, without
 
 ROOT = Path(__file__).parents[1]
+EXPERIMENTS = [path.stem for path in (ROOT / "configs" / "experiment").glob("*.yaml")]
+NEEDS = {"ant": "pybullet", "pong": "ale_py", "car_racing": "envpool"}
 
 
 def run(*command, **options):
@@ -52,21 +58,52 @@ def test_the_command_that_goes_on_leaves_out_what_it_sets_itself():
 
 @pytest.mark.parametrize("ablation", [path.stem for path in (ROOT / "configs" / "ablation").glob("*.yaml")])
 def test_every_ablation_trains(tmp_path, ablation):
-    report = train(
-        compose(f"+ablation={ablation}", "+budget=smoke", "env.max_steps=20", "logger=csv", f"run_dir={tmp_path}")
+    experiment = {"attention_agent": "car_racing"}.get(ablation, "cartpole")
+    chosen = [f"+experiment={experiment}", f"+ablation={ablation}", "+budget=smoke"]
+    config = compose(*chosen, "env.max_steps=20", "logger=csv", f"run_dir={tmp_path}")
+    assert train(config)["generations"] == config.trainer.max_steps
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """Runs a command line in this process."""
+
+    def run(program, *arguments):
+        monkeypatch.setattr(sys, "argv", ["anx", *map(str, arguments)])
+        GlobalHydra.instance().clear()
+        importlib.import_module(f"anx.{program}").main()
+
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_trains_resumes_evaluates_records_and_reproduces(tmp_path, command, experiment):
+    if module := NEEDS.get(experiment):
+        pytest.importorskip(module, reason="needs an extra: pip install 'anx[all]'")
+    run_dir, last = tmp_path / "run", tmp_path / "run" / "checkpoints" / "last.ckpt"
+    short = [f"+experiment={experiment}", "env.max_steps=25"]
+    small = [*short, "+budget=smoke", "logger=csv", f"hydra.run.dir={run_dir}"]
+    command("run", *small, "trainer.max_steps=1")
+    command("run", *small, "trainer.max_steps=2", f"ckpt_path={last}")
+    assert json.loads((run_dir / "report.json").read_text())["generations"] == 2
+    assert (run_dir / "pictures" / "attention_000002.png").is_file()
+
+    agent, result, film = run_dir / "agent.safetensors", tmp_path / "result.json", tmp_path / "film.mp4"
+    assert read_weights(agent).config["name"] == experiment
+    command(
+        "evaluate", f"weights={agent}", "episodes=2", "perturbations=[shuffle]", f"output={result}", f"video={film}"
     )
-    assert report["generations"] == 4
+    evaluated = json.loads(result.read_text())
+    assert max(evaluated["steps"]) <= 25
+    assert film.stat().st_size > 1000
 
-
-def test_pong_trains_resumes_and_ships_an_agent(tmp_path):
-    pytest.importorskip("ale_py", reason="needs the Arcade Learning Environment: pip install 'anx[atari]'")
-    small = ["+experiment=pong", "+budget=smoke", "env.max_steps=30", "logger=csv"]
-    train(compose(*small, f"run_dir={tmp_path}", "trainer.max_steps=1"))
-    last = tmp_path / "checkpoints" / "last.ckpt"
-    report = train(compose(*small, f"run_dir={tmp_path}", "trainer.max_steps=2", f"ckpt_path={last}"))
-    assert report["generations"] == 2
-    assert read_weights(tmp_path / "agent.safetensors").config["name"] == "pong"
-    assert (tmp_path / "pictures" / "attention_000002.png").is_file()
+    tables = tmp_path / "tables.md"
+    limited = f"agents.{experiment}.overrides=[+experiment={experiment},env.max_steps=25]"
+    command(
+        "reproduce", f"weights.{experiment}={agent}", "tables=[reshuffle]", "episodes=2", limited, f"output={tables}"
+    )
+    assert f"{np.mean(evaluated['returns']):.0f} ± {np.std(evaluated['returns'], ddof=1):.0f}" in tables.read_text()
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 
 import anx.evaluate
+import anx.reproduce
 import anx.run
 
 
@@ -47,6 +48,7 @@ RUNS = {
     "negative rollouts": (["learner.rollouts=-1"], ["learner.rollouts=-1", "at least 1"]),
     "negative generations": (["trainer.max_steps=-3"], ["trainer.max_steps=-3", "at least 1"]),
     "a negative seed": (["seed=-1"], ["seed=-1"]),
+    "a text for a seed": (["seed=zero"], ["seed=zero", "an integer"]),
     "no queries": (["pooler.num_queries=0"], ["pooler.num_queries=0", "at least 1"]),
     "a population that processes cannot share": (
         ["optimizer.popsize=9", "trainer.devices=2", "trainer.strategy=ddp"],
@@ -91,6 +93,7 @@ EVALUATIONS = {
     "an npz without params": (["weights=other.npz"], ["other.npz has no array `params`", "weights"]),
     "no weights": ([], ["weights"]),
     "no episodes": (["weights=own.npz", "episodes=0"], ["episodes=0", "at least 1"]),
+    "a text for a number of episodes": (["weights=own.npz", "episodes=many"], ["episodes=many", "an integer"]),
     "a perturbation that removes every input": (
         ["weights=own.npz", "perturbations=[occlude]", "perturbations.occlude.ratio=0.95"],
         ["perturbations.occlude.ratio=0.95", "removes all 5 inputs", "less than 0.9"],
@@ -117,6 +120,26 @@ def test_an_evaluation_refuses(refused, tmp_path, arguments, says):
     for name, size, key in (("ant", 2504, "params"), ("own", 913, "params"), ("other", 913, "weights")):
         np.savez(tmp_path / f"{name}.npz", **{key: np.zeros(size, np.float32)})
     line = refused(anx.evaluate.main, *arguments)
+    for part in says:
+        assert part in line
+
+
+REPRODUCTIONS = {
+    "an unknown table": (["tables=[cartpole,pang]"], ["tables=pang", "allowed: cartpole, ant, car_racing, reshuffle"]),
+    "unknown weights": (["weights.pang=own.npz"], ["weights.pang"]),
+    "no episodes": (["episodes=0"], ["episodes=0", "an integer, at least 1"]),
+    "a text for a number": (["episodes=many"], ["episodes=many", "an integer, at least 1"]),
+    "a negative seed": (["seed=-1"], ["seed=-1", "at least 0"]),
+    "an output that can't be written": (["output=/proc/anx/tables.md"], ["/proc/anx"]),
+    "an output of another kind": (["output=tables.txt"], ["output=tables.txt", ".md"]),
+    "a device that is not there": (["weights.cartpole=own.npz", "device=abacus"], ["device=abacus"]),
+}
+
+
+@pytest.mark.parametrize(("arguments", "says"), REPRODUCTIONS.values(), ids=REPRODUCTIONS)
+def test_a_reproduction_refuses(refused, tmp_path, arguments, says):
+    np.savez(tmp_path / "own.npz", params=np.zeros(913, np.float32))
+    line = refused(anx.reproduce.main, *arguments)
     for part in says:
         assert part in line
 
