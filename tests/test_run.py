@@ -99,7 +99,7 @@ def test_every_experiment_trains_resumes_evaluates_records_and_reproduces(tmp_pa
     assert film.stat().st_size > 1000
 
     tables = tmp_path / "tables.md"
-    limited = f"agents.{experiment}.overrides=[+experiment={experiment},env.max_steps=25]"
+    limited = f"agents.{experiment}.overrides=['+experiment={experiment}','env.max_steps=25']"
     command(
         "reproduce", f"weights.{experiment}={agent}", "tables=[reshuffle]", "episodes=2", limited, f"output={tables}"
     )
