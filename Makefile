@@ -34,6 +34,7 @@ check: setup ## lint, format, types and the fast tests
 bench: setup .venv-evojax/ready ## speed against EvoJAX, which gets an environment of its own, and against plain loops
 	$(BIN)/python benchmarks/rollout.py
 	$(BIN)/python benchmarks/ant.py
+	$(BIN)/python benchmarks/pixels.py
 
 .venv-evojax/ready: benchmarks/evojax-constraints.txt
 	$(PYTHON) -m venv .venv-evojax

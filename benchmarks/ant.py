@@ -7,32 +7,22 @@ one thread. Every comparison ends in a line `ratio: NUMBER`, ours over theirs: m
 """
 
 import multiprocessing
-import statistics
 import time
-from collections.abc import Callable
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pybullet_envs_gymnasium  # noqa: F401 (registers the reference)
 import torch
-from hydra import compose, initialize_config_dir
+from comparison import build, compare
 
-from anx.build import build_rollout
-from anx.config import config_folder
 from anx.envs.ant import AntEnv
 from anx.population import num_parameters, set_vector
 from anx.rollout.sensing import Sensing
 
-ROUNDS = 5
 STEPS = 2000
 POPSIZE, EPISODES, SLOTS, EPISODE = 16, 8, 64, 250
-
-
-def build(*overrides: str) -> tuple[Any, Any]:
-    with initialize_config_dir(config_folder(), version_base="1.3"):
-        own = ["run_dir=none", "+experiment=ant", f"env.max_steps={EPISODE}", f"rollout.slots={SLOTS}"]
-        return build_rollout(compose("config", overrides=[*own, *overrides]))
+OVERRIDES = ("+experiment=ant", f"env.max_steps={EPISODE}", f"rollout.slots={SLOTS}")
 
 
 def random_vector(agent: Any) -> torch.Tensor:
@@ -55,7 +45,7 @@ def env_speed(env: gymnasium.Env[Any, Any]) -> float:
 def plain_loop(seed: int, barrier: Any, results: Any) -> None:
     """One process: the reference environment and one agent; reports its steps/s."""
     torch.set_num_threads(1)
-    agent, _ = build()
+    agent, _ = build(*OVERRIDES)
     set_vector(agent, random_vector(agent))
     env = gymnasium.make("AntBulletEnv-v0").unwrapped
     sensing = Sensing(agent, (), 1, 0)
@@ -86,22 +76,11 @@ def plain_loops() -> float:
     return total
 
 
-def compare(name: str, ours: Callable[[], float], theirs: Callable[[], float]) -> None:
-    speeds: tuple[list[float], list[float]] = ([], [])
-    for _ in range(ROUNDS):
-        for side, measure in zip(speeds, (ours, theirs), strict=True):
-            side.append(measure())
-    for side, measured in zip(("ours", "theirs"), speeds, strict=True):
-        spread = f"{min(measured):,.0f} to {max(measured):,.0f}"
-        print(f"{name:34s} {side:7s} {statistics.median(measured):8,.0f} steps/s ({spread})")
-    print(f"{name:34s} ratio: {statistics.median(speeds[0]) / statistics.median(speeds[1]):.2f}", flush=True)
-
-
 def main() -> None:
     mine, reference = AntEnv(), gymnasium.make("AntBulletEnv-v0").unwrapped
     compare("Ant, environment on one core", lambda: env_speed(mine), lambda: env_speed(reference))
 
-    agent, rollout = build()
+    agent, rollout = build(*OVERRIDES)
     population = random_vector(agent).repeat(POPSIZE, 1)
 
     def roll_out() -> float:

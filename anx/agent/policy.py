@@ -15,6 +15,8 @@ from anx.agent.neuron import State
 
 Output = Literal["tanh", "one_hot"]
 
+VOTERS = 128  # latents whose votes are counted at once: all 1024 x 1024 would not fit a core's cache
+
 
 def as_action(scores: Tensor, output: Output) -> Tensor:
     """Scores [A] -> a continuous action in [-1, 1], or the best of A discrete actions as one-hot vector."""
@@ -241,8 +243,11 @@ class AttentionAgentPolicy(nn.Module):
 
     def votes(self, latent: Tensor) -> Tensor:
         """Latent code [M, V] -> what each latent gets from all together [M]."""
-        logits = self.query(latent) / self.temperature @ self.key(latent).T  # [M voting, M voted for]
-        return logits.softmax(dim=-1).sum(dim=0)
+        queries, keys = self.query(latent) / self.temperature, self.key(latent).T
+        votes = latent.new_zeros(len(latent))
+        for voters in queries.split(VOTERS):
+            votes = votes + (voters @ keys).softmax(dim=-1).sum(dim=0)  # [VOTERS, M] -> [M]
+        return votes
 
     def forward(self, latent: Tensor, state: State) -> tuple[Tensor, State]:
         """Latent code [M, V], state -> action [A], state."""

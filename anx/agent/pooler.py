@@ -93,13 +93,19 @@ class AttentionPooler(nn.Module):
 
     def attend(self, prepared: tuple[Tensor, Tensor], keys: Tensor) -> Tensor:
         """Keys [N, K] -> attention weights [N, M]."""
+        return self._attention(prepared, keys).T
+
+    def _attention(self, prepared: tuple[Tensor, Tensor], keys: Tensor) -> Tensor:
+        """Keys [N, K] -> attention weights [M, N], in memory as each activation is worked out fastest."""
         queries, offsets = prepared
-        logits = F.linear(keys if self.folds_key else self.key(keys), queries, offsets)  # [N, M]
-        return logits.tanh() if self.activation == "tanh" else logits.softmax(dim=0)
+        keys = keys if self.folds_key else self.key(keys)
+        if self.activation == "tanh":
+            return F.linear(keys, queries, offsets).tanh().T
+        return (queries @ keys.T).softmax(dim=-1)  # an offset is the same for all inputs: it changes nothing
 
     def forward(self, prepared: tuple[Tensor, Tensor], keys: Tensor, values: Tensor) -> Tensor:
         """Keys [N, K], values [N, V] -> latent code [M, V']."""
-        pooled = self.attend(prepared, keys).T @ self.value(values)  # [M, V']
+        pooled = self._attention(prepared, keys) @ self.value(values)  # [M, V']
         if pooled.dtype == torch.float64:
             # The order of a sum shows in its last bits, and a chaotic world makes two different episodes of that.
             # Rounded to 20 bits, the sum is the same to the bit however the inputs are ordered or repeated.

@@ -22,6 +22,7 @@ from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, Stateles
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_map, tree_unflatten
 
 LONGEST_SUM = 40  # inner dimensions up to this are written out as sums
+LARGEST_PRODUCT = 2048  # matrices of more elements than this are left to BLAS
 LONGEST_UNROLLED_SUM = 11  # sums up to this have no loop of their own and merge with what uses them
 PRIME = 1_000_003
 
@@ -40,13 +41,13 @@ def can_compile(device: torch.device) -> bool:
 
 
 def _bmm(a: Tensor, b: Tensor, out_dtype: torch.dtype | None = None) -> Tensor:
-    if a.shape[2] > LONGEST_SUM or out_dtype is not None:
+    if a.shape[2] > LONGEST_SUM or a.shape[1] * b.shape[2] > LARGEST_PRODUCT or out_dtype is not None:
         return NotImplemented
     return (a.unsqueeze(-1) * b.unsqueeze(1)).sum(2)  # [B, I, K, 1] * [B, 1, K, J] -> [B, I, J]
 
 
 def _baddbmm(c: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    if a.shape[2] > LONGEST_SUM or beta != 1 or alpha != 1:
+    if a.shape[2] > LONGEST_SUM or a.shape[1] * b.shape[2] > LARGEST_PRODUCT or beta != 1 or alpha != 1:
         return NotImplemented
     return c + (a.unsqueeze(-1) * b.unsqueeze(1)).sum(2)
 

@@ -1,0 +1,82 @@
+"""Pong: our rollout, policy included, against the bare emulators with random actions. CarRacing: our rollout, shuffled,
+against a plain loop over one environment.
+
+    make bench
+
+Every comparison ends in a line `ratio: NUMBER`, ours over theirs: medians over rounds that alternate.
+"""
+
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from comparison import build, compare
+
+from anx.envs.perturbations import Perturbation, Shuffle
+from anx.population import num_parameters, set_vector
+from anx.rollout.sensing import Sensing
+
+SLOTS, STEPS, CANDIDATES = 32, 100, 4
+
+
+def random_population(agent: Any) -> torch.Tensor:
+    return 0.1 * torch.randn(CANDIDATES, num_parameters(agent), generator=torch.Generator().manual_seed(0))
+
+
+def rollout_speed(rollout: Any, population: torch.Tensor, perturbations: list[Perturbation]) -> float:
+    """Steps/s of a population's rollout, two jobs a slot."""
+    start = time.perf_counter()
+    steps = rollout(population, 2 * rollout.slots // CANDIDATES, 0, perturbations).steps.sum()
+    return int(steps) / (time.perf_counter() - start)
+
+
+def random_speed(envs: Any) -> float:
+    """Steps/s of a vector environment with random actions."""
+    random = np.random.default_rng(0)
+    envs.reset(seed=list(range(envs.num_envs)))
+    start = time.perf_counter()
+    for _ in range(2 * STEPS):
+        envs.step(random.integers(0, envs.single_action_space.n, envs.num_envs))
+    return 2 * STEPS * envs.num_envs / (time.perf_counter() - start)
+
+
+@torch.inference_mode()
+def plain_loop_speed(agent: Any, env: Any) -> float:
+    """Steps/s of one environment and one agent, one observation at a time."""
+    envs = env.make(1, training=False)
+    sensing, prepared = Sensing(agent, [Shuffle()], 1, 0), agent.prepare()
+    sensing.draw(0)
+    sense, drawn = sensing.batched(0), sensing.at(torch.tensor(0))
+    observation, _ = envs.reset(seed=[0])
+    state = agent.initial_state(sensing.num_inputs)
+    start = time.perf_counter()
+    for _ in range(STEPS):
+        action, state = agent(prepared, sense(torch.from_numpy(observation[0]), drawn), state)
+        observation, *_ = envs.step(action.unsqueeze(0).numpy())
+    speed = STEPS / (time.perf_counter() - start)
+    envs.close()
+    return speed
+
+
+def main() -> None:
+    agent, rollout = build("+experiment=pong", f"rollout.slots={SLOTS}", f"env.max_steps={STEPS}")
+    population = random_population(agent)
+    games = rollout.env.make(SLOTS)
+    compare("Pong, compact policy", lambda: rollout_speed(rollout, population, []), lambda: random_speed(games))
+    games.close()
+    rollout.close()
+
+    agent, rollout = build("+experiment=car_racing", f"env.max_steps={STEPS}")
+    population = random_population(agent)
+    set_vector(agent, population[0])
+    compare(
+        "CarRacing, shuffled",
+        lambda: rollout_speed(rollout, population, [Shuffle()]),
+        lambda: plain_loop_speed(agent, rollout.env),
+    )
+    rollout.close()
+
+
+if __name__ == "__main__":
+    main()
