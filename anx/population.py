@@ -71,10 +71,15 @@ def prepare(agent: nn.Module, parameters: Parameters) -> Any:
 def vectorise(agent: nn.Module) -> Callable[..., Any]:
     """One agent's forward -> `act(parameters [P, ...], prepared [P, ...], inputs [P, R, N, F], state [P, R, ...])`.
 
-    Returns actions [P, R, A] and state [P, R, ...]. R episodes share their candidate's parameters.
+    Returns actions [P, R, A] and state [P, R, ...]. R episodes share their candidate's parameters. What else the agent
+    takes follows as [P, R, ...].
     """
 
-    def one(parameters: Parameters, prepared: Any, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-        return functional_call(agent, parameters, (prepared, inputs, state))
+    def one(parameters: Parameters, *rest: Any) -> tuple[Tensor, Any]:
+        return functional_call(agent, parameters, rest)
 
-    return vmap(vmap(one, in_dims=(None, None, 0, 0)))
+    def act(parameters: Parameters, prepared: Any, *rest: Any) -> tuple[Tensor, Any]:
+        episodes = vmap(one, in_dims=(None, None, *[0] * len(rest)))
+        return vmap(episodes)(parameters, prepared, *rest)
+
+    return act

@@ -2,9 +2,11 @@
 
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from anx.agent.neuron import State
+from anx.agent.pooler import AttentionPooler
 
 
 class AgentState(NamedTuple):
@@ -65,9 +67,28 @@ class Agent(nn.Module):
         action, policy_state = self.policy(latent, state.policy)
         return Thought(attention, latent, action), AgentState(neuron_state, policy_state, action)
 
-    def forward(self, prepared: Any, inputs: Tensor, state: AgentState) -> tuple[Tensor, AgentState]:
-        """Inputs [N, F] (the splitter's, perhaps perturbed), state -> action [A], state."""
-        keys, values, neuron_state = self.neuron(inputs, state.previous_action, state.neuron)
-        latent = self.pooler(prepared, keys, values)  # [M, V]
+    @property
+    def merges(self) -> bool:
+        """Whether the neuron says which inputs have the same key, and the pooler can take them as one."""
+        return hasattr(self.neuron, "still") and isinstance(self.pooler, AttentionPooler)
+
+    def forward(
+        self, prepared: Any, inputs: Tensor, state: AgentState, places: Tensor | None = None
+    ) -> tuple[Tensor, AgentState]:
+        """Inputs [N, F] (the splitter's, perhaps perturbed), state -> action [A], state.
+
+        With `places` [A + 1] (see `anx.agent.merging`) the same up to rounding: all inputs but the first A of them are
+        still, and become one.
+        """
+        if places is None:
+            keys, values, neuron_state = self.neuron(inputs, state.previous_action, state.neuron)
+            latent = self.pooler(prepared, keys, values)  # [M, V]
+        else:
+            own, count = places[:-1], len(inputs)
+            keys, values, neuron_state = self.neuron(inputs[places], state.previous_action, state.neuron)
+            share = inputs.new_full((count,), 1 / (count - len(own))).scatter(0, own, 0.0)
+            values = torch.cat([values[:-1], self.neuron.still_value(inputs, share).unsqueeze(0)])
+            counts = torch.cat([inputs.new_ones(len(own)), inputs.new_full((1,), count - len(own))])
+            latent = self.pooler(prepared, keys, values, counts)
         action, policy_state = self.policy(latent, state.policy)  # [A]
         return action, AgentState(neuron_state, policy_state, action)

@@ -1,10 +1,10 @@
 """Sensory neurons: what one input says, and what it says it about. All inputs share one set of weights."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anx.agent.lstm import lstm_step
+from anx.agent.normalisation import normalise
 
 State = tuple[Tensor, ...]
 
@@ -64,6 +64,18 @@ class FrameDifferenceNeuron(nn.Module):
         """No state."""
         return ()
 
+    def still(self, inputs: Tensor) -> Tensor:
+        """Inputs [..., S * p] -> in which nothing moves [...]: their keys are all the same."""
+        frames = inputs.unflatten(-1, (self.frames, self.pixels))
+        return (frames[..., 1:, :] - frames[..., :-1, :]).abs().amax(dim=(-2, -1)) == 0
+
+    def still_value(self, inputs: Tensor, share: Tensor) -> Tensor:
+        """Inputs [N, S * p], shares [N], 0 but for still inputs -> the sum of values in these shares [S * p].
+
+        The frames of a still input are all the same: one is enough.
+        """
+        return (share @ normalise(inputs[:, -self.pixels :])).repeat(self.frames)
+
     def forward(self, inputs: Tensor, previous_action: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """Inputs [N, S * p], previous action [A] -> keys [N, (S - 1) * p + A], values [N, S * p], state."""
         count = inputs.shape[0]
@@ -71,7 +83,7 @@ class FrameDifferenceNeuron(nn.Module):
         moved = frames[:, 1:] - frames[:, :-1]  # [N, S - 1, p], newer minus older
         moved = moved.transpose(1, 2).reshape(count, -1)  # pixel by pixel, as the authors' weights expect
         keys = torch.cat([moved, previous_action.expand(count, -1)], dim=-1)
-        values = F.layer_norm(frames, (self.pixels,)).reshape(count, -1)
+        values = normalise(frames).reshape(count, -1)
         return keys, values, state
 
 

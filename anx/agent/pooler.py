@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anx.agent.normalisation import normalise
+
 
 def sinusoidal_table(rows: int, columns: int) -> Tensor:
     """The fixed queries Q [rows, columns]: sines in even columns, cosines in odd ones (Vaswani et al. 2017, 3.5)."""
@@ -95,24 +97,30 @@ class AttentionPooler(nn.Module):
         """Keys [N, K] -> attention weights [N, M]."""
         return self._attention(prepared, keys).T
 
-    def _attention(self, prepared: tuple[Tensor, Tensor], keys: Tensor) -> Tensor:
+    def _attention(self, prepared: tuple[Tensor, Tensor], keys: Tensor, counts: Tensor | None = None) -> Tensor:
         """Keys [N, K] -> attention weights [M, N], in memory as each activation is worked out fastest."""
         queries, offsets = prepared
         keys = keys if self.folds_key else self.key(keys)
         if self.activation == "tanh":
-            return F.linear(keys, queries, offsets).tanh().T
-        return (queries @ keys.T).softmax(dim=-1)  # an offset is the same for all inputs: it changes nothing
+            weights = F.linear(keys, queries, offsets).tanh().T
+            return weights if counts is None else weights * counts
+        # A query's offset is the same for all inputs: it changes nothing.
+        if counts is None:
+            return (queries @ keys.T).softmax(dim=-1)
+        return (keys @ queries.T + counts.log().unsqueeze(1)).softmax(dim=0).T  # few rows: their length is M
 
-    def forward(self, prepared: tuple[Tensor, Tensor], keys: Tensor, values: Tensor) -> Tensor:
-        """Keys [N, K], values [N, V] -> latent code [M, V']."""
-        pooled = self._attention(prepared, keys) @ self.value(values)  # [M, V']
+    def forward(
+        self, prepared: tuple[Tensor, Tensor], keys: Tensor, values: Tensor, counts: Tensor | None = None
+    ) -> Tensor:
+        """Keys [N, K], values [N, V], how many inputs each stands for [N] (None: one) -> latent code [M, V']."""
+        pooled = self._attention(prepared, keys, counts) @ self.value(values)  # [M, V']
         if pooled.dtype == torch.float64:
             # The order of a sum shows in its last bits, and a chaotic world makes two different episodes of that.
             # Rounded to 20 bits, the sum is the same to the bit however the inputs are ordered or repeated.
             pooled = round_to_20_bits(pooled)
         if self.output == "tanh":
             return (self.gain * pooled).tanh()
-        return F.layer_norm((self.gain * pooled).relu(), pooled.shape[-1:])
+        return normalise((self.gain * pooled).relu())
 
 
 class ConcatenationPooler(nn.Module):

@@ -18,6 +18,7 @@ class Pong:
         threads: of the emulator; 0: one a core.
     """
 
+    overlaps = True  # steps while the policy acts for others
     observation_shape = (4, 84, 84)
     action_size = 6
     discrete = True
@@ -61,6 +62,8 @@ class Games(VectorWrapper):
     """The emulator's vector environment with gymnasium's conventions: it wants the seeds of those games only that are
     reset, and draws nothing."""
 
+    env: Any
+
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         if seed is not None:
             seed = np.asarray(seed)[options["reset_mask"] if options else slice(None)]
@@ -68,7 +71,16 @@ class Games(VectorWrapper):
         return self._seen, info
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        self._seen, *rest = self.env.step(actions)
+        self.step_async(actions)
+        return self.step_wait()
+
+    def step_async(self, actions: Any) -> None:
+        """Send actions [slots]; `step_wait` answers."""
+        self.env.send(actions)
+
+    def step_wait(self) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """The answers to the actions sent."""
+        self._seen, *rest = self.env.recv()
         return self._seen, *rest
 
     def render(self) -> tuple[NDArray[np.uint8], ...]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from anx.agent.agent import Agent
+from anx.agent.merging import apart
 from anx.envs.perturbations import Perturbation
 from anx.population import prepare, set_vector, unflatten, vectorise
 from anx.rollout.base import Episodes, Moment, Rollout
@@ -37,7 +38,8 @@ class HostRollout(Rollout):
             environment that resets the slots of a `reset_mask`, each to its own seed, and, with `pictures`, renders.
         slots: environments side by side.
         compile: true, false, or `auto`: the agent's step is compiled where a C++ compiler (on CUDA: Triton) is there
-            and at least 16 jobs are: compiling takes 8 to 18 seconds, which a training gets back in a few generations.
+            and at least 16 jobs are: compiling takes 8 seconds, which a training gets back in a few generations. Not
+            where still inputs are merged instead (see `anx.agent.merging`): then most of the work is not there.
         threads: of the policy on the CPU, null: torch's own number. Between two steps torch's threads wait busily and
             take the cores from environments that step in processes of their own.
     """
@@ -103,8 +105,16 @@ class HostRollout(Rollout):
         def step(parameters: Any, drawn: tuple[Tensor, ...], observation: Tensor, state: Any) -> tuple[Tensor, Any]:
             return act(*parameters, sense(observation, drawn).to(dtype), state)
 
-        if not (jobs.count >= COMPILED_JOBS and can_compile(device) if self.compile == "auto" else self.compile):
-            return step
+        def merging_step(parameters: Any, drawn: tuple[Tensor, ...], observation: Tensor, state: Any) -> Any:
+            inputs = sense(observation, drawn).to(dtype)
+            places, few = apart(self.agent.neuron.still(inputs))
+            return in_two(few[:, 0], act, (*parameters, inputs, state), places)
+
+        compiles = self.compile
+        if compiles == "auto":
+            compiles = jobs.count >= COMPILED_JOBS and not self.agent.merges and can_compile(device)
+        if not compiles:
+            return merging_step if self.agent.merges else step
         return self._compiled.setdefault((dtype, device, *map(id, perturbations)), CompiledStep(step))
 
     @torch.inference_mode()
@@ -270,6 +280,19 @@ class Share:
             return False
         self.act()
         return True
+
+
+def in_two(few: Tensor, act: Step, batch: tuple[Any, ...], places: Tensor) -> Any:
+    """`act` for a batch [B, ...], with `places` for the rows that are `few` [B]: what a row gets hangs on no other."""
+    if few.all():
+        return act(*batch, places)
+    if not few.any():
+        return act(*batch)
+    rows = [few.nonzero()[:, 0], (~few).nonzero()[:, 0]]
+    one, other = (tree_map(lambda x: x[own], batch) for own in rows)  # noqa: B023 (used at once)
+    answers = act(*one, places[rows[0]]), act(*other)
+    order = torch.cat(rows).argsort()
+    return tree_map(lambda x, y: torch.cat([x, y])[order], *answers)
 
 
 @contextmanager

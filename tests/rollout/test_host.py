@@ -228,8 +228,11 @@ def test_a_compiled_step_acts_like_the_one_that_is_not(perturbations):
     compiled.close()
 
 
-def test_compiling_is_for_many_jobs(agent):
-    rollout = HostRollout(agent, World())
+def test_compiling_is_for_many_jobs_of_agents_that_merge_nothing(agent):
+    merging = HostRollout(agent, World())
+    assert not isinstance(merging._step(Jobs(agent, population_of(agent, 2), 8, 0), ()), CompiledStep)
+    agent, _ = make_agent()
+    rollout = HostRollout(agent, Walks())
     few, many = (Jobs(agent, population_of(agent, 2), episodes, 0) for episodes in (7, 8))
     assert not isinstance(rollout._step(few, ()), CompiledStep)
     assert isinstance(rollout._step(many, ()), CompiledStep) == can_compile(torch.device("cpu"))
