@@ -11,6 +11,7 @@ from conftest import compose
 
 from anx.build import build_rollout
 from anx.config import check
+from anx.reproduce import chosen_tables
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -24,7 +25,10 @@ def test_every_command_composes(program, arguments):
     if arguments.startswith("-m "):  # a multirun: its first job
         overrides = [part.split(",")[0] for part in overrides]
     overrides = [part for part in overrides if not part.startswith(("neuron._target_=my_neuron", "hydra."))]
-    config = compose(*overrides, config_name={"run": "config", "evaluate": "evaluate"}[program])
+    config = compose(*overrides, config_name={"run": "config"}.get(program, program))
+    if program == "reproduce":
+        assert set(chosen_tables(config)) <= set(config.definitions)
+        return
     if program == "run":
         check(config)
     build_rollout(config)[1].close()
