@@ -62,7 +62,7 @@ def processes_of(config: DictConfig) -> int:
 
 
 def check_types(node: Any, key: str = "") -> None:
-    """Every value that a `_target_` will be called with fits the annotation of that argument."""
+    """Every value that a `_target_` will be called with is for an argument that it has, and fits its annotation."""
     if isinstance(node, list):
         for index, item in enumerate(node):
             check_types(item, f"{key}.{index}")
@@ -71,7 +71,12 @@ def check_types(node: Any, key: str = "") -> None:
     if node.get("_target_", "").startswith("anx."):
         target = _locate(node["_target_"])
         hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+        arguments = inspect.signature(target).parameters
+        takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in arguments.values())
         for name, value in node.items():
+            if not (takes_any or name in arguments or name.startswith("_")):
+                allowed = ", ".join(argument for argument in arguments if argument in node) or "none"
+                raise ConfigError(f"{key}.{name}={value} is no argument of {target.__name__}; allowed: {allowed}")
             if name in hints and not fits(value, hints[name]):
                 raise ConfigError(f"{key}.{name}={value} must be {describe(hints[name])}")
     for name, value in node.items():

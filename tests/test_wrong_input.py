@@ -41,6 +41,16 @@ RUNS = {
     "an unknown experiment": (["+experiment=pang"], ["experiment=pang", "cartpole", "pong"]),
     "an unknown component": (["neuron=gru"], ["neuron=gru", "lstm", "frame_difference"]),
     "an unknown key": (["pooler.nun_queries=4"], ["nun_queries"]),
+    "a key that a part does not take": (["+pooler.foo=3"], ["pooler.foo=3", "AttentionPooler", "num_queries"]),
+    "an ablation of another experiment": (["+ablation=attention_agent"], ["env.colour=True", "CartPoleSwingUpHarder"]),
+    "a background that is no picture": (
+        ["+experiment=car_racing", "env.background=nothing.png"],
+        ["env.background=nothing.png", "clouds, hills, mosaic, stripes"],
+    ),
+    "latents that fill no square": (
+        ["+experiment=pong", "policy=cnn", "pooler.num_queries=390"],
+        ["pooler.num_queries=390", "361 and 400"],
+    ),
     "a text for a number": (["pooler.num_queries=many"], ["pooler.num_queries=many", "an integer"]),
     "a fraction for a count": (["learner.rollouts=1.5"], ["learner.rollouts=1.5", "an integer"]),
     "an unknown choice": (["pooler.activation=relu"], ["pooler.activation=relu", "tanh, softmax"]),
