@@ -15,6 +15,8 @@ from anx.evolution.optimizer import NevergradOptimizer
 from anx.population import get_vector
 from anx.rollout.base import Rollout
 
+SHUFFLED = (Shuffle(),)  # the same at every validation: a rollout compiles anew for another one
+
 
 class Evolution(LightningModule):
     """Trains an agent as a black box: the population's fitness is its mean return over the generation's episodes.
@@ -131,7 +133,7 @@ class Evolution(LightningModule):
         mean = get_vector(self.agent).unsqueeze(0)
         return {
             "plain": self.rollout(mean, episodes, seed).returns[0],
-            "shuffled": self.rollout(mean, episodes, seed, [Shuffle()]).returns[0],
+            "shuffled": self.rollout(mean, episodes, seed, SHUFFLED).returns[0],
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

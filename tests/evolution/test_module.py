@@ -140,3 +140,16 @@ def test_training_validation_and_test_episodes_have_nothing_in_common():
     ]
     assert len(set(seeds)) == len(seeds)
     assert derive_seed(0, 1) != derive_seed(1, 0)
+
+
+def test_all_validations_are_shuffled_by_the_same_perturbation(monkeypatch, tmp_path):
+    """A rollout compiles for each one that it is given."""
+    given, call = set(), DeviceRollout.__call__
+
+    def listening(self, population, episodes, seed, perturbations=(), **options):
+        given.update(perturbations)
+        return call(self, population, episodes, seed, perturbations, **options)
+
+    monkeypatch.setattr(DeviceRollout, "__call__", listening)
+    run(tmp_path, "trainer.max_steps=4")
+    assert len(given) == 1
