@@ -67,7 +67,7 @@ class FrameDifferenceNeuron(nn.Module):
     def still(self, inputs: Tensor) -> Tensor:
         """Inputs [..., S * p] -> in which nothing moves [...]: their keys are all the same."""
         frames = inputs.unflatten(-1, (self.frames, self.pixels))
-        return (frames[..., 1:, :] - frames[..., :-1, :]).abs().amax(dim=(-2, -1)) == 0
+        return (frames[..., 1:, :] - frames[..., :-1, :]).abs_().amax(dim=(-2, -1)) == 0
 
     def still_value(self, inputs: Tensor, share: Tensor) -> Tensor:
         """Inputs [N, S * p], shares [N], 0 but for still inputs -> the sum of values in these shares [S * p].

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 
@@ -79,4 +78,4 @@ class PatchSplitter(nn.Module):
         size, stride = self.patch_size, self.stride
         patches = observation.unfold(1, size, stride).unfold(2, size, stride)  # [S, rows, columns, p, p]
         patches = patches.permute(1, 2, 3, 4, 0) if self.colours_last else patches.permute(1, 2, 0, 3, 4)
-        return patches.reshape(self.num_inputs, self.features).to(torch.float32) / 255
+        return patches.reshape(self.num_inputs, self.features) / 255
