@@ -210,7 +210,7 @@ class EnvPoolCars(VectorEnv[Any, Any, Any]):
         self.num_envs = slots
         self.max_steps = max_steps
         self.render_mode = "rgb_array" if pictures else None
-        self._pools = [self._make_pool(0) for _ in range(slots)]
+        self._pools: list[Any] = [None] * slots  # until the first reset
         self.single_action_space = Box(np.array([-1, 0, 0], np.float32), np.ones(3, np.float32))
         self.single_observation_space = Box(0, 255, (SIZE, SIZE, 3), np.uint8)
         self.action_space = batch_space(self.single_action_space, slots)
@@ -236,7 +236,8 @@ class EnvPoolCars(VectorEnv[Any, Any, Any]):
         mask = options["reset_mask"] if options else np.ones(self.num_envs, dtype=bool)
         chosen = np.flatnonzero(mask)
         for slot in chosen:
-            self._pools[slot].close()
+            if self._pools[slot] is not None:
+                self._pools[slot].close()
             self._pools[slot] = self._make_pool(int(seed[slot]))
         for slot in chosen:
             self._pictures[slot] = self._pools[slot].reset()[0][0]
@@ -265,7 +266,7 @@ class EnvPoolCars(VectorEnv[Any, Any, Any]):
         return tuple(pool.render()[0] for pool in self._pools)
 
     def close(self, **kwargs: Any) -> None:
-        for pool in self._pools:
+        for pool in filter(None, self._pools):
             pool.close()
 
 
