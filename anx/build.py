@@ -9,21 +9,39 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from anx.agent.agent import Agent
+from anx.config import ConfigError
+from anx.envs.perturbations import Perturbation
 from anx.rollout.base import Rollout
 
 # The parts of a configuration that say what an agent is: what its weights need to be understood.
-AGENT_KEYS = ("env", "splitter", "neuron", "pooler", "policy", "rollout")
+AGENT_KEYS = ("env", "agent", "splitter", "neuron", "pooler", "policy", "rollout")
 
 
 def build_agent(config: DictConfig, env: Any) -> Agent:
     """The agent of `config` for an environment."""
     splitter = instantiate(config.splitter, observation_shape=env.observation_shape)
-    neuron = instantiate(config.neuron, features=splitter.features, action_size=env.action_size)
+    seen = env.action_size if config.agent.previous_action else 0
+    neuron = instantiate(config.neuron, features=splitter.features, action_size=seen)
     sizes = {"key_size": neuron.key_size, "value_size": neuron.value_size}
     pooler = instantiate(config.pooler, **sizes, num_inputs=splitter.num_inputs)
     actions = {"action_size": env.action_size, "output": "one_hot" if env.discrete else "tanh"}
     policy = instantiate(config.policy, latent_shape=pooler.latent_shape, **actions)
-    return Agent(splitter, neuron, pooler, policy, action_size=env.action_size)
+    parts = {"splitter": splitter, "neuron": neuron, "pooler": pooler, "policy": policy}
+    return instantiate(config.agent, **parts, action_size=env.action_size)
+
+
+def build_perturbations(config: DictConfig, agent: Agent) -> list[Perturbation]:
+    """The perturbations of `config`, in its order; ConfigError unless they leave inputs that the agent can take."""
+    perturbations = [instantiate(each) for each in config.values()]
+    count = agent.splitter.num_inputs
+    try:
+        for perturbation in perturbations:
+            count = perturbation.num_inputs(count)
+        if count != agent.splitter.num_inputs:
+            agent.pooler.check_num_inputs(count)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    return perturbations
 
 
 def build_rollout(config: DictConfig) -> tuple[Agent, Rollout]:

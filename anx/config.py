@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import inspect
+import itertools
 import os
 import re
 import sys
@@ -35,6 +36,7 @@ def config_folder() -> str:
 
 def check(config: DictConfig) -> None:
     """Everything that can be said without building: types, counts, and keys that must fit each other."""
+    check_ablations(config)
     check_types(OmegaConf.to_container(config, resolve=True))
     check_integer("seed", config.seed, least=0)
     check_integer("trainer.max_steps", config.trainer.max_steps, least=1)
@@ -61,6 +63,37 @@ def processes_of(config: DictConfig) -> int:
     return max(devices, 1) * config.trainer.get("num_nodes", 1)
 
 
+def check_ablations(config: DictConfig) -> None:
+    """Whether the chosen ablations go together, and with what they are an ablation of.
+
+    Each says in `ablations.NAME` which keys it `changes` and the classes of parts that it `needs`.
+    """
+    chosen: dict[str, dict[str, Any]] = OmegaConf.to_container(config.ablations)  # type: ignore[assignment]
+    for (one, a), (other, b) in itertools.combinations(chosen.items(), 2):
+        for key, same in itertools.product(a["changes"], b["changes"]):
+            if f"{key}.".startswith(f"{same}.") or f"{same}.".startswith(f"{key}."):
+                both = min(key, same, key=len)
+                raise ConfigError(f"ablation={one} and ablation={other} contradict each other: both change {both}")
+    for name, ablation in chosen.items():
+        for part, wanted in ablation.get("needs", {}).items():
+            actual = config[part]._target_.rsplit(".", 1)[-1]
+            if actual != wanted:
+                raise ConfigError(f"ablation={name} is for agents with {part} {wanted}; this one has {actual}")
+
+
+def describe_ablations() -> str:
+    """The ablations for the help, a line each: the first sentence of their files."""
+    lines = []
+    for path in sorted(Path(config_folder(), "ablation").glob("*.yaml")):
+        comments = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("# ")]
+        sentence = next(line[2:] for line in comments if not line.startswith("# @package"))
+        lines.append(f"{path.stem:20}{sentence}")
+    return "\n".join(lines)
+
+
+OmegaConf.register_new_resolver("anx.ablations", describe_ablations, replace=True)
+
+
 def check_types(node: Any, key: str = "") -> None:
     """Every value that a `_target_` will be called with is for an argument that it has, and fits its annotation."""
     if isinstance(node, list):
@@ -81,6 +114,12 @@ def check_types(node: Any, key: str = "") -> None:
                 raise ConfigError(f"{key}.{name}={value} must be {describe(hints[name])}")
     for name, value in node.items():
         check_types(value, f"{key}.{name}" if key else str(name))
+
+
+def with_defaults(config: dict[str, Any]) -> dict[str, Any]:
+    """A part's config with what its constructor takes where it says nothing: what an older version was built with."""
+    arguments = inspect.signature(_locate(config["_target_"])).parameters.values() if config.get("_target_") else ()
+    return {each.name: each.default for each in arguments if each.default is not inspect.Parameter.empty} | config
 
 
 def check_integer(key: str, value: Any, least: int) -> None:

@@ -10,14 +10,13 @@ from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 from rich.table import Table
 
 from anx.agent.agent import Agent
-from anx.build import AGENT_KEYS, build_rollout
-from anx.config import ConfigError, check_integer, check_types, check_writable, run_main
+from anx.build import AGENT_KEYS, build_perturbations, build_rollout
+from anx.config import ConfigError, check_ablations, check_integer, check_types, check_writable, run_main
 from anx.envs.perturbations import Perturbation
 from anx.interop import load_into, read_weights
 from anx.rollout.base import Rollout
@@ -75,14 +74,13 @@ def build_evaluation(
     weights = read_weights(config.weights, key)
     if weights.config and not any(each.startswith("+experiment=") for each in overrides):
         adopt(config, weights.config, overrides)
+    check_ablations(config)
     check_types(OmegaConf.to_container(config, resolve=True))
     device = find_device(config.device)
     agent, rollout = build_rollout(config)
     load_into(agent, weights, config.weights, key)
     agent.to(device)
-    perturbations = [instantiate(each) for each in config.perturbations.values()]
-    check_perturbations(agent, perturbations)
-    return agent, rollout, perturbations
+    return agent, rollout, build_perturbations(config.perturbations, agent)
 
 
 def find_output(output: str | None, suffix: str, key: str = "output") -> Path | None:
@@ -123,18 +121,6 @@ def find_device(name: str) -> torch.device:
         return torch.zeros(0, device=name).device
     except (RuntimeError, AssertionError) as error:  # torch: unknown; known, but not in this build
         raise ConfigError(f"device={name} can't be used ({str(error).splitlines()[0]}); allowed: cpu, cuda") from None
-
-
-def check_perturbations(agent: Any, perturbations: list[Perturbation]) -> None:
-    """Whether the perturbations leave inputs that the agent can act on."""
-    count = agent.splitter.num_inputs
-    try:
-        for perturbation in perturbations:
-            count = perturbation.num_inputs(count)
-        if count != agent.splitter.num_inputs:
-            agent.pooler.check_num_inputs(count)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
 
 
 def only_shuffled(perturbations: DictConfig) -> bool:

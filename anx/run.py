@@ -14,7 +14,7 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from anx.build import AGENT_KEYS, build_rollout
+from anx.build import AGENT_KEYS, build_perturbations, build_rollout
 from anx.callbacks.interruption import Interruption, WholeCheckpointIO
 from anx.config import check, check_writable, run_main
 from anx.evolution.data import EpisodeSeeds
@@ -47,6 +47,7 @@ def train(config: DictConfig) -> dict[str, Any] | None:
         agent=agent,
         rollout=rollout,
         optimizer=instantiate(config.optimizer),
+        perturbations=build_perturbations(config.perturbations, agent),
         agent_config={key: resolved[key] for key in ("name", *AGENT_KEYS)},
     )
     if config.ckpt_path:

@@ -13,6 +13,7 @@ CONFIGS = Path(config_folder())
 # Each group of components and the module that they live in.
 HOMES = {
     "env": "anx.envs",
+    "agent": "anx.agent.agent",
     "splitter": "anx.agent.splitter",
     "neuron": "anx.agent.neuron",
     "pooler": "anx.agent.pooler",

@@ -7,14 +7,12 @@ import pytest
 import torch
 from conftest import compose
 from hydra.core.global_hydra import GlobalHydra
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 import anx.evaluate
 import anx.reproduce
-from anx.build import build_rollout
+from anx.build import build_perturbations, build_rollout
 from anx.config import check_types, config_folder
-from anx.evaluate import check_perturbations
 from anx.rollout.evaluation import Evaluation
 
 CONFIGS = Path(config_folder())
@@ -83,7 +81,7 @@ def test_every_cell_composes_and_builds(job):
     config = compose(*CONFIG.agents[agent].overrides, *overrides, config_name="evaluate")
     check_types(OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
     built, rollout = build_rollout(config)
-    check_perturbations(built, [instantiate(each) for each in config.perturbations.values()])
+    build_perturbations(config.perturbations, built)
     rollout.close()
 
 

@@ -42,7 +42,18 @@ RUNS = {
     "an unknown component": (["neuron=gru"], ["neuron=gru", "lstm", "frame_difference"]),
     "an unknown key": (["pooler.nun_queries=4"], ["nun_queries"]),
     "a key that a part does not take": (["+pooler.foo=3"], ["pooler.foo=3", "AttentionPooler", "num_queries"]),
-    "an ablation of another experiment": (["+ablation=attention_agent"], ["env.colour=True", "CartPoleSwingUpHarder"]),
+    "an ablation of another experiment": (
+        ["+ablation=attention_agent"],
+        ["ablation=attention_agent is for agents with env CarRacing", "has CartPoleSwingUpHarder"],
+    ),
+    "ablations that contradict each other": (
+        ["+ablation=[fnn,learned_queries]"],
+        ["ablation=fnn and ablation=learned_queries contradict each other: both change pooler"],
+    ),
+    "a training on inputs that the agent cannot take": (
+        ["+ablation=fnn", "perturbations=[noise]"],
+        ["pooler=concatenation takes 5 inputs", "the perturbations leave 10"],
+    ),
     "a background that is no picture": (
         ["+experiment=car_racing", "env.background=nothing.png"],
         ["env.background=nothing.png", "clouds, hills, mosaic, stripes"],

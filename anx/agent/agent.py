@@ -36,10 +36,18 @@ class Agent(nn.Module):
         pooler: keys, values -> latent code [M, V].
         policy: latent code, state -> action [A], state.
         action_size: A.
+        previous_action: whether the neuron sees the previous action [A]; else it was built for and gets [0].
     """
 
     def __init__(
-        self, splitter: nn.Module, neuron: nn.Module, pooler: nn.Module, policy: nn.Module, *, action_size: int
+        self,
+        splitter: nn.Module,
+        neuron: nn.Module,
+        pooler: nn.Module,
+        policy: nn.Module,
+        *,
+        action_size: int,
+        previous_action: bool = True,
     ) -> None:
         super().__init__()
         # A component is any module with the methods of its kind: nothing to inherit from.
@@ -48,6 +56,7 @@ class Agent(nn.Module):
         self.pooler: Any = pooler
         self.policy: Any = policy
         self.action_size = action_size
+        self.seen_size = action_size if previous_action else 0
 
     def initial_state(self, num_inputs: int) -> AgentState:
         """The state at the start of an episode with N inputs; the previous action is 0."""
@@ -61,7 +70,7 @@ class Agent(nn.Module):
 
     def explain(self, prepared: Any, inputs: Tensor, state: AgentState) -> tuple[Thought, AgentState]:
         """Like `forward`, with everything on the way to the action."""
-        keys, values, neuron_state = self.neuron(inputs, state.previous_action, state.neuron)
+        keys, values, neuron_state = self.neuron(inputs, state.previous_action[: self.seen_size], state.neuron)
         attention = self.pooler.attend(prepared, keys)
         latent = self.pooler(prepared, keys, values)
         action, policy_state = self.policy(latent, state.policy)
@@ -81,11 +90,13 @@ class Agent(nn.Module):
         still, and become one.
         """
         if places is None:
-            keys, values, neuron_state = self.neuron(inputs, state.previous_action, state.neuron)
+            keys, values, neuron_state = self.neuron(inputs, state.previous_action[: self.seen_size], state.neuron)
             latent = self.pooler(prepared, keys, values)  # [M, V]
         else:
             own, count = places[:-1], len(inputs)
-            keys, values, neuron_state = self.neuron(inputs[places], state.previous_action, state.neuron)
+            keys, values, neuron_state = self.neuron(
+                inputs[places], state.previous_action[: self.seen_size], state.neuron
+            )
             share = inputs.new_full((count,), 1 / (count - len(own))).scatter(0, own, 0.0)
             values = torch.cat([values[:-1], self.neuron.still_value(inputs, share).unsqueeze(0)])
             counts = torch.cat([inputs.new_ones(len(own)), inputs.new_full((1,), count - len(own))])

@@ -40,6 +40,40 @@ class LSTMNeuron(nn.Module):
         return hidden, inputs, (hidden, memory)
 
 
+class StackedNeuron(nn.Module):
+    """A feed-forward neuron on stacked observations: one layer over [the newest inputs, previous action], then tanh.
+
+    What it remembers of an input is the input itself, a few steps back; values pass through (Tang & Ha 2021,
+    section 3).
+
+    Args:
+        features: features of one input, F.
+        action_size: A.
+        hidden_size: K, the size of a key.
+        stack: S, how many inputs it sees, the newest included.
+    """
+
+    def __init__(self, features: int, action_size: int, hidden_size: int = 8, stack: int = 4) -> None:
+        super().__init__()
+        if hidden_size < 1 or stack < 1:
+            raise ValueError(f"neuron.hidden_size={hidden_size} and neuron.stack={stack} must be at least 1")
+        self.key_size = hidden_size
+        self.value_size = features
+        self.older = (stack - 1) * features
+        self.layer = nn.Linear(stack * features + action_size, hidden_size)
+
+    def initial_state(self, num_inputs: int) -> State:
+        """The inputs before the first one: 0, [N, (S - 1) * F]."""
+        return (self.layer.weight.new_zeros(num_inputs, self.older),)
+
+    def forward(self, inputs: Tensor, previous_action: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """Inputs [N, F], previous action [A], state -> keys [N, K], values [N, F], state."""
+        stacked = torch.cat([state[0], inputs], dim=-1)  # [N, S * F], oldest first
+        action = previous_action.expand(inputs.shape[0], -1)  # [N, A]
+        keys = self.layer(torch.cat([stacked, action], dim=-1)).tanh()
+        return keys, inputs, (stacked[:, inputs.shape[1] :],)
+
+
 class FrameDifferenceNeuron(nn.Module):
     """A stateless neuron for patches: keys are what moved and the previous action; values are the normalised frames.
 
@@ -49,13 +83,15 @@ class FrameDifferenceNeuron(nn.Module):
         features: features of one input, frames * pixels.
         action_size: A.
         frames: stacked frames in one input, oldest first.
+        normalise: whether values are layer-normalised, frame by frame.
     """
 
-    def __init__(self, features: int, action_size: int, frames: int = 4) -> None:
+    def __init__(self, features: int, action_size: int, frames: int = 4, *, normalise: bool = True) -> None:
         super().__init__()
         if frames < 2 or features % frames:
             raise ValueError(f"neuron.frames={frames} must be at least 2 and divide the input's {features} features")
         self.frames = frames
+        self.normalise = normalise
         self.pixels = features // frames
         self.key_size = (frames - 1) * self.pixels + action_size
         self.value_size = features
@@ -74,7 +110,8 @@ class FrameDifferenceNeuron(nn.Module):
 
         The frames of a still input are all the same: one is enough.
         """
-        return (share @ normalise(inputs[:, -self.pixels :])).repeat(self.frames)
+        newest = inputs[:, -self.pixels :]
+        return (share @ (normalise(newest) if self.normalise else newest)).repeat(self.frames)
 
     def forward(self, inputs: Tensor, previous_action: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """Inputs [N, S * p], previous action [A] -> keys [N, (S - 1) * p + A], values [N, S * p], state."""
@@ -83,7 +120,7 @@ class FrameDifferenceNeuron(nn.Module):
         moved = frames[:, 1:] - frames[:, :-1]  # [N, S - 1, p], newer minus older
         moved = moved.transpose(1, 2).reshape(count, -1)  # pixel by pixel, as the authors' weights expect
         keys = torch.cat([moved, previous_action.expand(count, -1)], dim=-1)
-        values = normalise(frames).reshape(count, -1)
+        values = normalise(frames).reshape(count, -1) if self.normalise else inputs
         return keys, values, state
 
 

@@ -23,6 +23,14 @@ def round_to_20_bits(x: Tensor) -> Tensor:
     return spread - (spread - x)
 
 
+def same_in_any_order(total: Tensor) -> Tensor:
+    """A sum over the inputs that, in double precision, is the same to the bit however they are ordered or repeated.
+
+    The order of a sum shows in its last bits, and a chaotic world makes two different episodes of that.
+    """
+    return round_to_20_bits(total) if total.dtype == torch.float64 else total
+
+
 class AttentionPooler(nn.Module):
     """M fixed queries attend to N inputs: latent = output(gain * attention(Wq Q, Wk keys) @ Wv values).
 
@@ -33,7 +41,8 @@ class AttentionPooler(nn.Module):
         value_size: features of a neuron's value, V.
         num_inputs: not needed: the code has the same size for any number of inputs.
         num_queries: M, rows of the latent code.
-        query_size: columns of the sinusoidal table Q.
+        query_size: columns of the table Q.
+        queries: Q is the fixed `sinusoidal` table, or `learned` with the other parameters.
         message_size: features into which queries and keys are projected, d.
         value_message_size: features into which values are projected; null takes the values as they are.
         activation: `tanh` weighs each input by itself, `softmax` lets the inputs compete.
@@ -51,6 +60,7 @@ class AttentionPooler(nn.Module):
         *,
         num_queries: int = 16,
         query_size: int = 8,
+        queries: Literal["sinusoidal", "learned"] = "sinusoidal",
         message_size: int = 32,
         value_message_size: int | None = None,
         activation: Literal["tanh", "softmax"] = "tanh",
@@ -65,6 +75,8 @@ class AttentionPooler(nn.Module):
                 f"pooler.num_queries={num_queries}, pooler.query_size={query_size} and "
                 f"pooler.message_size={message_size} must be at least 1"
             )
+        if queries not in ("sinusoidal", "learned"):
+            raise ValueError(f"pooler.queries={queries} is not one of sinusoidal, learned")
         if activation not in ("tanh", "softmax"):
             raise ValueError(f"pooler.activation={activation} is not one of tanh, softmax")
         if output not in ("tanh", "relu_layer_norm"):
@@ -74,7 +86,12 @@ class AttentionPooler(nn.Module):
         self.gain = gain
         self.temperature = math.sqrt(message_size) if scale else 1.0
         self.latent_shape = (num_queries, value_message_size or value_size)
-        self.register_buffer("table", sinusoidal_table(num_queries, query_size), persistent=False)
+        self.table: Tensor
+        table = sinusoidal_table(num_queries, query_size)
+        if queries == "learned":
+            self.table = nn.Parameter(table)
+        else:
+            self.register_buffer("table", table, persistent=False)
         self.query = nn.Linear(query_size, message_size, bias=bias)
         self.key = nn.Linear(key_size, message_size, bias=bias)
         self.value = nn.Linear(value_size, value_message_size, bias=bias) if value_message_size else nn.Identity()
@@ -114,16 +131,49 @@ class AttentionPooler(nn.Module):
     ) -> Tensor:
         """Keys [N, K], values [N, V], how many inputs each stands for [N] (None: one) -> latent code [M, V']."""
         pooled = self._attention(prepared, keys, counts) @ self.value(values)  # [M, V']
-        if pooled.dtype == torch.float64:
-            # The order of a sum shows in its last bits, and a chaotic world makes two different episodes of that.
-            # Rounded to 20 bits, the sum is the same to the bit however the inputs are ordered or repeated.
-            pooled = round_to_20_bits(pooled)
+        pooled = same_in_any_order(pooled)
         if self.output == "tanh":
             return (self.gain * pooled).tanh()
         return normalise((self.gain * pooled).relu())
 
 
-class ConcatenationPooler(nn.Module):
+class PoolerWithoutAttention(nn.Module):
+    """What poolers that attend to nothing have in common."""
+
+    def prepare(self) -> tuple[()]:
+        """Nothing."""
+        return ()
+
+    def attend(self, prepared: tuple[()], keys: Tensor) -> Tensor:
+        """No attention: [N, 0]."""
+        return keys.new_zeros(len(keys), 0)
+
+
+class MeanPooler(PoolerWithoutAttention):
+    """No attention: the latent code is the mean over the inputs of what their neurons say, keys and values, then tanh.
+
+    Permutation invariant, as any mean is (Zaheer et al. 2017, Deep Sets).
+
+    Args:
+        key_size: K.
+        value_size: V.
+        num_inputs: not needed: the code has the same size for any number of inputs.
+    """
+
+    def __init__(self, key_size: int, value_size: int, num_inputs: int | None = None) -> None:
+        super().__init__()
+        self.latent_shape = (1, key_size + value_size)
+
+    def check_num_inputs(self, num_inputs: int) -> None:
+        """A mean takes any number of inputs."""
+
+    def forward(self, prepared: tuple[()], keys: Tensor, values: Tensor) -> Tensor:
+        """Keys [N, K], values [N, V] -> latent code [1, K + V]."""
+        mean = torch.cat([keys, values], dim=-1).mean(dim=0, keepdim=True)
+        return same_in_any_order(mean).tanh()
+
+
+class ConcatenationPooler(PoolerWithoutAttention):
     """No attention: the latent code is the values in their order. Not permutation invariant, on purpose.
 
     Args:
@@ -135,14 +185,6 @@ class ConcatenationPooler(nn.Module):
     def __init__(self, key_size: int, value_size: int, num_inputs: int) -> None:
         super().__init__()
         self.latent_shape = (num_inputs, value_size)
-
-    def prepare(self) -> tuple[()]:
-        """Nothing."""
-        return ()
-
-    def attend(self, prepared: tuple[()], keys: Tensor) -> Tensor:
-        """No attention: [N, 0]."""
-        return keys.new_zeros(len(keys), 0)
 
     def forward(self, prepared: tuple[()], keys: Tensor, values: Tensor) -> Tensor:
         """Values [N, V] -> latent code [N, V]."""

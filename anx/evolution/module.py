@@ -1,7 +1,7 @@
 """Evolution as a LightningModule: one training step is one generation."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -9,8 +9,8 @@ from lightning import LightningModule
 from torch import Tensor
 
 from anx.agent.agent import Agent
-from anx.config import ConfigError
-from anx.envs.perturbations import Shuffle
+from anx.config import ConfigError, with_defaults
+from anx.envs.perturbations import Perturbation, Shuffle
 from anx.evolution.optimizer import NevergradOptimizer
 from anx.population import get_vector
 from anx.rollout.base import Rollout
@@ -31,6 +31,7 @@ class Evolution(LightningModule):
         rollouts: R, episodes a candidate, the same ones for every candidate of a generation.
         validation_episodes: held-out episodes on which the mean is validated, plain and shuffled.
         test_episodes: held-out episodes of the final evaluation.
+        perturbations: of the inputs in training; validation is plain and shuffled whatever they are.
         agent_config: what builds the agent, kept in its checkpoints.
     """
 
@@ -43,6 +44,7 @@ class Evolution(LightningModule):
         rollouts: int = 16,
         validation_episodes: int = 500,
         test_episodes: int = 1000,
+        perturbations: Sequence[Perturbation] = (),
         agent_config: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -58,6 +60,7 @@ class Evolution(LightningModule):
         self.rollouts = rollouts
         self.validation_episodes = validation_episodes
         self.test_episodes = test_episodes
+        self.perturbations = perturbations
         self.test_returns: dict[str, Tensor] = {}
         self.optimizer = optimizer(agent.parameters())
         self.agent_config = agent_config
@@ -66,8 +69,10 @@ class Evolution(LightningModule):
     def check_resumable(self, checkpoint: dict[str, Any]) -> None:
         """Raise ConfigError unless the checkpoint is of this agent, weightless parts included, and this search."""
         theirs, ours = checkpoint.get("config") or {}, self.agent_config or {}
-        for part in ("splitter", "neuron", "pooler", "policy"):
-            then, now = theirs.get(part, {}), ours.get(part, {})
+        for part in ("agent", "splitter", "neuron", "pooler", "policy"):
+            now = ours.get(part, {})
+            then = theirs.get(part, {"_target_": now.get("_target_")})
+            then, now = with_defaults(then), with_defaults(now)
             for key in sorted(then.keys() | now.keys()):
                 if then.get(key) != now.get(key):
                     raise ConfigError(
@@ -82,7 +87,7 @@ class Evolution(LightningModule):
     def training_step(self, seed: int, batch_idx: int) -> Tensor:
         """The fitness [P] of the population that waits for it."""
         share = self.optimizer.population.chunk(self.trainer.world_size)[self.trainer.global_rank]
-        episodes = self.rollout(share, self.rollouts, seed, training=True)
+        episodes = self.rollout(share, self.rollouts, seed, self.perturbations, training=True)
         fitness = episodes.returns.double().mean(1)
         steps = episodes.steps.sum()
         if self.trainer.world_size > 1:

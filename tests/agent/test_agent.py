@@ -22,11 +22,15 @@ def act(agent, episode):
     return torch.stack(actions)
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+INVARIANT = [f"+experiment={experiment}" for experiment in EXPERIMENTS]
+INVARIANT += [f"+ablation={name}" for name in ("no_memory", "mean_pooling", "learned_queries")]
+
+
+@pytest.mark.parametrize("chosen", INVARIANT)
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32))
-def test_permuting_the_inputs_of_an_episode_leaves_every_action_as_it_was(experiment, seed):
-    agent, _ = make_agent(f"+experiment={experiment}", seed=seed)
+def test_permuting_the_inputs_of_an_episode_leaves_every_action_as_it_was(chosen, seed):
+    agent, _ = make_agent(chosen, seed=seed)
     generator = torch.Generator().manual_seed(seed)
     count, features = agent.splitter.num_inputs, agent.splitter.features
     episode = torch.rand(5, count, features, generator=generator, dtype=torch.float64)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from anx.agent.neuron import FrameDifferenceNeuron, LSTMNeuron
+from anx.agent.neuron import FrameDifferenceNeuron, LSTMNeuron, StackedNeuron
 
 
 def test_the_lstm_neuron_is_torchs_lstm_cell_for_every_input():
@@ -25,6 +25,28 @@ def test_a_recurrent_state_stays_with_its_position_when_inputs_move():
     _, _, moved = neuron(second[order], torch.zeros(1), state)
     _, _, alone = neuron(second[order][:1], torch.zeros(1), tuple(s[:1] for s in state))
     torch.testing.assert_close(moved[0][:1], alone[0], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("stack", [1, 3])
+def test_the_stacked_neuron_sees_the_last_inputs_oldest_first_and_nothing_older(stack):
+    neuron = StackedNeuron(features=2, action_size=3, hidden_size=4, stack=stack)
+    episode, action = torch.randn(6, 5, 2), torch.randn(3)  # [T, N, F]
+    state = neuron.initial_state(5)
+    for t, inputs in enumerate(episode):
+        keys, values, state = neuron(inputs, action, state)
+        assert torch.equal(values, inputs)
+        for n in range(5):
+            seen = [episode[s, n] if s >= 0 else torch.zeros(2) for s in range(t - stack + 1, t + 1)]
+            theirs = neuron.layer(torch.cat([*seen, action])).tanh()
+            torch.testing.assert_close(keys[n], theirs, rtol=0, atol=1e-6)
+
+
+def test_values_that_are_not_normalised_are_the_frames_as_they_are():
+    neuron = FrameDifferenceNeuron(12, action_size=2, frames=3, normalise=False)
+    inputs = torch.rand(6, 12)
+    keys, values, _ = neuron(inputs, torch.zeros(2), ())
+    assert torch.equal(values, inputs)
+    assert torch.equal(keys, FrameDifferenceNeuron(12, action_size=2, frames=3)(inputs, torch.zeros(2), ())[0])
 
 
 def test_frame_difference_keys_and_values_are_those_of_a_plain_loop():

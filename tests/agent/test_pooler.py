@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from anx.agent.pooler import AttentionPooler, round_to_20_bits, sinusoidal_table
+from anx.agent.pooler import AttentionPooler, MeanPooler, round_to_20_bits, sinusoidal_table
 
 
 def test_the_table_is_sines_in_even_columns_and_cosines_in_odd_ones():
@@ -40,6 +40,15 @@ def test_attention_is_that_of_plain_loops(options):
         latent.append((0.7 * total).tanh())
     ours = pooler(pooler.prepare(), keys, values)
     torch.testing.assert_close(ours, torch.stack(latent), rtol=0, atol=2e-6)  # 2e-6: the sum is rounded to 20 bits
+
+
+def test_a_mean_weighs_what_all_neurons_say_alike():
+    pooler = MeanPooler(3, 2)
+    keys, values = torch.randn(9, 3), torch.randn(9, 2)
+    latent = pooler(pooler.prepare(), keys, values)
+    assert latent.shape == pooler.latent_shape == (1, 5)
+    torch.testing.assert_close(latent[0], torch.cat([keys.mean(0), values.mean(0)]).tanh())
+    assert pooler.attend(pooler.prepare(), keys).shape == (9, 0)
 
 
 def test_softmax_weights_of_a_query_sum_to_one_over_the_inputs():
@@ -81,6 +90,7 @@ def test_rounding_keeps_20_bits():
     ("options", "message"),
     [
         ({"num_queries": 0}, "pooler.num_queries=0"),
+        ({"queries": "random"}, "one of sinusoidal, learned"),
         ({"activation": "relu"}, "one of tanh, softmax"),
         ({"output": "none"}, "one of tanh, relu_layer_norm"),
     ],

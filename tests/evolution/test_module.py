@@ -6,6 +6,7 @@ import pytest
 import torch
 from conftest import compose
 
+from anx.config import ConfigError
 from anx.evolution.data import TEST, TRAINING, VALIDATION, derive_seed
 from anx.interop import read_checkpoint, read_weights
 from anx.rollout.device import DeviceRollout
@@ -59,6 +60,18 @@ def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(tmp_path, optimizer)
     timings = {"perf/steps_per_second"}
     for a, b in zip(ours, theirs, strict=True):
         assert {k: v for k, v in a.items() if k not in timings} == {k: v for k, v in b.items() if k not in timings}
+
+
+def test_a_run_that_an_older_version_started_goes_on(tmp_path):
+    """Its checkpoint lacks the keys, and the parts, that came later: they are what they would be by default."""
+    run(tmp_path, "trainer.max_steps=2")
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(last, weights_only=False)
+    del checkpoint["config"]["agent"], checkpoint["config"]["pooler"]["queries"]
+    torch.save(checkpoint, last)
+    assert run(tmp_path, "trainer.max_steps=3", f"ckpt_path={last}")["generations"] == 3
+    with pytest.raises(ConfigError, match=r"pooler\.queries=learned, but ckpt_path was trained with .*=sinusoidal"):
+        run(tmp_path, "trainer.max_steps=3", f"ckpt_path={last}", "+ablation=learned_queries")
 
 
 def test_the_same_seed_is_the_same_run_and_another_seed_another_one(tmp_path):

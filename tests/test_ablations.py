@@ -1,0 +1,134 @@
+"""Every ablation composes with the experiments that it makes sense for, and with others that it doesn't contradict."""
+
+import itertools
+
+import pytest
+import torch
+from conftest import compose, make_agent
+
+from anx.agent.pooler import sinusoidal_table
+from anx.build import build_rollout
+from anx.config import ConfigError, check
+from anx.population import num_parameters
+from anx.rollout.device import DeviceRollout
+from anx.run import train
+
+SCALARS, VISION = {"cartpole", "ant"}, {"pong", "car_racing"}
+MAKES_SENSE_FOR = {
+    "none": SCALARS | VISION,
+    "no_previous_action": SCALARS | VISION,
+    "no_memory": SCALARS,
+    "learned_queries": SCALARS | VISION,
+    "softmax_scalars": SCALARS,
+    "tanh_vision": VISION,
+    "mean_pooling": SCALARS | {"pong"},  # CarRacing's policy lays the latents on a grid: one is too few
+    "raw_values": VISION,
+    "fnn": SCALARS | VISION,
+    "train_shuffled": SCALARS | VISION,
+    "attention_agent": {"car_racing"},
+}
+# What each changes; two that change the same thing contradict each other.
+CHANGES = {
+    "no_previous_action": {"action"},
+    "no_memory": {"neuron"},
+    "learned_queries": {"queries"},
+    "softmax_scalars": {"activation"},
+    "tanh_vision": {"activation"},
+    "mean_pooling": {"queries", "activation"},
+    "raw_values": {"neuron"},
+    "fnn": {"action", "neuron", "queries", "activation"},
+    "train_shuffled": {"action", "neuron", "queries", "activation"},
+    "attention_agent": {"action", "neuron", "queries", "activation"},
+}
+
+
+@pytest.mark.parametrize("experiment", sorted(SCALARS | VISION))
+@pytest.mark.parametrize("ablation", MAKES_SENSE_FOR)
+def test_an_ablation_builds_where_it_makes_sense_and_is_refused_by_name_elsewhere(ablation, experiment):
+    config = compose(f"+experiment={experiment}", f"+ablation={ablation}")
+    if experiment in MAKES_SENSE_FOR[ablation]:
+        check(config)
+        build_rollout(config)[1].close()
+    elif ablation == "mean_pooling":
+        with pytest.raises(Exception, match=r"policy\.num_chosen=10 must be from 1 to the number of latents, 1"):
+            build_rollout(config)
+    else:
+        with pytest.raises(ConfigError, match=f"ablation={ablation} is for agents with"):
+            check(config)
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(CHANGES, 2)), ids=" ".join)
+def test_two_ablations_compose_unless_they_change_the_same_thing(one, other):
+    shared = MAKES_SENSE_FOR[one] & MAKES_SENSE_FOR[other]
+    experiment = min(shared, default="cartpole")
+    if {one, other} == {"fnn", "train_shuffled"}:
+        config = compose("+ablation=train_shuffled")  # it is the fnn
+        assert list(config.ablations) == ["fnn", "train_shuffled"]
+        return
+    config = compose(f"+experiment={experiment}", f"+ablation=[{one},{other}]")
+    if CHANGES[one] & CHANGES[other]:
+        with pytest.raises(ConfigError, match="contradict each other: both change"):
+            check(config)
+    elif shared:
+        check(config)
+        build_rollout(config)[1].close()
+
+
+def test_several_at_once_all_take_effect():
+    config = compose("+ablation=[no_previous_action,no_memory,learned_queries,softmax_scalars]")
+    agent, _ = make_agent("+ablation=[no_previous_action,no_memory,learned_queries,softmax_scalars]")
+    assert list(config.ablations) == ["no_previous_action", "no_memory", "learned_queries", "softmax_scalars"]
+    assert agent.neuron.layer.weight.shape == (8, 4 * 1)  # four inputs, no action
+    assert isinstance(agent.pooler.table, torch.nn.Parameter)
+    assert agent.pooler.activation == "softmax"
+    assert num_parameters(agent) == (4 * 8 + 8) + 16 * 8 + 2 * 8 * 32 + (16 + 1)
+
+
+def latents(*overrides):
+    """The latent codes of one agent after two different actions."""
+    agent, env = make_agent(*overrides)
+    count, features = agent.splitter.num_inputs, agent.splitter.features
+    inputs = torch.rand(count, features, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    state = agent.initial_state(count)
+    other = state._replace(previous_action=torch.ones(env.action_size, dtype=torch.float64))
+    with torch.no_grad():
+        return [agent.explain(agent.prepare(), inputs, each)[0].latent for each in (state, other)]
+
+
+@pytest.mark.parametrize(("experiment", "more"), [("cartpole", []), ("ant", []), ("pong", ["pooler.activation=tanh"])])
+def test_without_the_previous_action_it_does_not_matter(experiment, more):
+    one, other = latents(f"+experiment={experiment}", *more)
+    assert (one - other).abs().max() > 0.01
+    one, other = latents(f"+experiment={experiment}", *more, "+ablation=no_previous_action")
+    assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("experiment", sorted(VISION))
+def test_softmax_over_keys_that_are_linear_in_the_action_never_sees_it(experiment):
+    """It adds the same to a query's dot products with all inputs: so it is in the paper, too."""
+    one, other = latents(f"+experiment={experiment}")
+    torch.testing.assert_close(one, other, rtol=0, atol=1e-4)  # 1e-4: sums are rounded to 20 bits, then normalised
+
+
+def test_learned_queries_are_parameters_and_fixed_ones_are_the_sinusoidal_table():
+    fixed, learned = make_agent()[0], make_agent("+ablation=learned_queries")[0]
+    assert "pooler.table" not in dict(fixed.named_parameters())
+    assert torch.equal(fixed.pooler.table, sinusoidal_table(16, 8).double())
+    assert dict(learned.named_parameters())["pooler.table"].shape == (16, 8)
+    assert num_parameters(learned) == 913 + 16 * 8
+
+
+@pytest.mark.parametrize(("ablation", "names"), [("train_shuffled", ["Shuffle"]), ("fnn", [])])
+def test_only_training_is_shuffled_by_train_shuffled(monkeypatch, tmp_path, ablation, names):
+    met = {True: [], False: []}
+    play = DeviceRollout.__call__
+
+    def watched(self, population, episodes, seed, perturbations=(), *, training=False):
+        met[training].append([type(each).__name__ for each in perturbations])
+        return play(self, population, episodes, seed, perturbations, training=training)
+
+    monkeypatch.setattr(DeviceRollout, "__call__", watched)
+    small = ["+budget=smoke", "env.max_steps=20", "logger=csv", "callbacks.pictures=null", f"run_dir={tmp_path}"]
+    train(compose(f"+ablation={ablation}", *small))
+    assert met[True] == [names] * 4  # generations
+    assert met[False] == [[], ["Shuffle"]] * 3  # two validations and the test
