@@ -1,8 +1,7 @@
-"""`python -m anx.evaluate`: an agent under perturbations -> a table, json, a film."""
+"""`python -m anx.evaluate`: an agent under perturbations -> a table, json, a film, figures."""
 
 import json
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,13 +16,17 @@ from rich.table import Table
 from anx.agent.agent import Agent
 from anx.build import AGENT_KEYS, build_perturbations, build_rollout
 from anx.config import ConfigError, check_ablations, check_integer, check_types, check_writable, run_main
-from anx.envs.perturbations import Perturbation
+from anx.envs.perturbations import Perturbation, Shuffle
+from anx.figures import Regression, study, write_study
+from anx.files import write_whole
 from anx.interop import load_into, read_weights
 from anx.rollout.base import Rollout
 from anx.rollout.evaluation import Evaluation, evaluate, share_that_differs, summarise
 from anx.video import film
 
 log = logging.getLogger(__name__)
+
+MOST_REGRESSED = 100  # episodes: they are played one after the other
 
 
 def evaluate_config(config: DictConfig) -> dict[str, Any]:
@@ -32,6 +35,8 @@ def evaluate_config(config: DictConfig) -> dict[str, Any]:
     check_integer("seed", config.seed, least=0)
     output = find_output(config.output, ".json")
     video = find_output(config.video, ".mp4", "video")
+    if config.figures is not None:
+        check_writable(str(config.figures))
     overrides = list(HydraConfig.get().overrides.task)
     agent, rollout, perturbations = build_evaluation(config, overrides)
     rows = {}
@@ -58,7 +63,20 @@ def evaluate_config(config: DictConfig) -> dict[str, Any]:
         log.info("written to %s", output)
     if video:
         film(video, rollout, config.seed, perturbations, f"{config.name}: {describe(config.perturbations)}")
+    if config.figures is not None:
+        draw_figures(config, rollout, perturbations)
     return result
+
+
+def draw_figures(config: DictConfig, rollout: Rollout, perturbations: Sequence[Perturbation]) -> None:
+    """The agent in figures, and what its latent code holds of the inputs as a table; without perturbations, shuffled."""
+    label = describe(config.perturbations) if perturbations else "shuffle"
+    episodes = min(max(config.episodes, 2), MOST_REGRESSED)
+    result = study(rollout, config.seed, perturbations or [Shuffle()], label, episodes=episodes)
+    write_study(result, Path(str(config.figures)))
+    if result.regression:
+        print_regression(result.regression)
+    log.info("written to %s: %s", config.figures, ", ".join(f"{name}.png" for name in result.figures))
 
 
 def build_evaluation(
@@ -92,13 +110,6 @@ def find_output(output: str | None, suffix: str, key: str = "output") -> Path | 
         raise ConfigError(f"{key}={output} must end in {suffix}")
     check_writable(path.parent)
     return path
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file that replaces an older one only once it is whole."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)
 
 
 def adopt(config: DictConfig, own: dict[str, Any], overrides: Sequence[str]) -> None:
@@ -143,6 +154,19 @@ def print_table(config: DictConfig, rows: dict[str, Evaluation], differs: float 
     console.print(table)
     if differs is not None:
         console.print(f"{differs:.2%} of the episodes end with a return that differs from plain by more than 0.001")
+
+
+def print_regression(regression: Regression) -> None:
+    """How much of each input the latent code holds, for a person to read."""
+    (fitted, some), (held_out, others) = regression.fitted, regression.held_out
+    table = Table("input")
+    table.add_column("R²", justify="right")
+    for name, r2 in regression.r2.items():
+        table.add_row(name, "constant" if r2 is None else f"{r2:.3f}")
+    console = make_console()
+    console.print("The inputs regressed on the latent code:")
+    console.print(table)
+    console.print(f"Fitted on {fitted} episodes ({some:,} steps), R² over {held_out} others ({others:,} steps)")
 
 
 def make_console() -> Console:

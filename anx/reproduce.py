@@ -12,7 +12,8 @@ from rich.table import Table
 from anx.agent.agent import Agent
 from anx.config import ConfigError, check_integer, run_main
 from anx.envs.perturbations import Perturbation
-from anx.evaluate import build_evaluation, find_output, make_console, write_whole
+from anx.evaluate import build_evaluation, find_output, make_console
+from anx.files import write_whole
 from anx.rollout.base import Rollout
 from anx.rollout.evaluation import Evaluation, evaluate, summarise
 

@@ -42,8 +42,12 @@ HIGHLIGHT = (255, 128, 0)
 COLOURS = matplotlib.colormaps["RdBu_r"]
 
 
-def film(path: Path, rollout: Any, seed: int, perturbations: Sequence[Perturbation], caption: str) -> None:
+def film(
+    path: Path, rollout: Any, seed: int, perturbations: Sequence[Perturbation], caption: str, *, quality: float = 7
+) -> None:
     """The first episode of `seed`, played by the rollout's agent, as an mp4 in real time.
+
+    Quality goes from 0 to 10; less makes a smaller file.
 
     An environment says how many steps make a second (`env.fps`; else 30). Of more than 50, every second one is filmed,
     or every third, ..., and the last.
@@ -54,7 +58,7 @@ def film(path: Path, rollout: Any, seed: int, perturbations: Sequence[Perturbati
     moments = rollout.watch(get_vector(rollout.agent), seed, perturbations, pictures=True)
     unfinished = path.with_name(f".{path.stem}.unfinished.mp4")
     try:
-        writer: Any = imageio.get_writer(unfinished, fps=speed / every, codec="libx264", quality=7)
+        writer: Any = imageio.get_writer(unfinished, fps=speed / every, codec="libx264", quality=quality)
         with writer:
             for moment in moments:
                 scene.see(moment)

@@ -3,14 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 from typing_extensions import override
 
 from anx.envs.perturbations import Shuffle
 from anx.evolution.data import VALIDATION, derive_seed
-from anx.figures import attention_figure
+from anx.figures import draw, save
 from anx.population import get_vector
 
 
@@ -36,13 +35,10 @@ class AttentionPictures(Callback):
             return
         learner: Any = pl_module
         trace = learner.rollout.trace(get_vector(learner.agent), self.seed, [Shuffle()])
-        if trace.attention.shape[-1] == 0:
-            return  # an agent without attention
-        figure = attention_figure(trace, learner.rollout.env)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"attention_{trainer.global_step:06d}.png"
-        figure.savefig(path, dpi=100)
-        plt.close(figure)
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                logger.log_image("attention", [str(path)], step=trainer.global_step)
+        for name, figure in draw(learner.rollout, trace).items():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path = self.folder / f"{name}_{trainer.global_step:06d}.png"
+            save(figure, path)
+            for logger in trainer.loggers:
+                if isinstance(logger, WandbLogger):
+                    logger.log_image(name, [str(path)], step=trainer.global_step)

@@ -12,6 +12,9 @@ from torch import Tensor
 from anx.envs.perturbations import Perturbation
 
 
+QUERIES = 16  # whose attention a trace keeps, at most
+
+
 class Episodes(NamedTuple):
     """What P candidates achieved in R episodes."""
 
@@ -39,9 +42,25 @@ class Trace(NamedTuple):
     inputs: Tensor  # [T, N, F]
     origins: Tensor  # [T, N]
     attention: Tensor  # [T, N], the mean over the queries; [T, 0] for an agent without attention
+    attention_by_query: Tensor  # [T, N, Q], of up to `QUERIES` evenly spaced queries: all of them would fill the memory
     latents: Tensor  # [T, M, V]
     actions: Tensor  # [T, A]
     rewards: Tensor  # [T]
+
+    @property
+    def scalars(self) -> bool:
+        """Whether the inputs are the observation's scalars; else they are patches of frames."""
+        return self.observations.dim() == 2
+
+    @property
+    def attends(self) -> bool:
+        """Whether the agent has attention."""
+        return self.attention.shape[1] > 0
+
+
+def evenly_spaced(count: int, most: int) -> NDArray[np.int64]:
+    """At most `most` of the numbers 0 to count - 1, evenly spaced, with the first and the last."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
 def attention_to_inputs(attention: Tensor) -> Tensor:
@@ -78,10 +97,20 @@ class Rollout(ABC):
 
     def trace(self, vector: Tensor, seed: int, perturbations: Sequence[Perturbation] = ()) -> Trace:
         """Parameters [D] -> the first episode of `seed` as a whole."""
-        moments = [
-            m._replace(attention=attention_to_inputs(m.attention)) for m in self.watch(vector, seed, perturbations)
+        steps = [
+            (
+                m.observation,
+                m.inputs,
+                m.origins,
+                attention_to_inputs(m.attention),
+                m.attention[:, evenly_spaced(m.attention.shape[1], QUERIES)],
+                m.latent,
+                m.action,
+                m.reward,
+            )
+            for m in self.watch(vector, seed, perturbations)
         ]
-        return Trace(*(torch.stack(part) for part in list(zip(*moments, strict=True))[:-1]))
+        return Trace(*map(torch.stack, zip(*steps, strict=True)))
 
     def close(self) -> None:  # noqa: B027 (most rollouts hold nothing)
         """Give back what the rollout holds: processes, threads, emulators."""
