@@ -69,7 +69,7 @@ def evaluate_config(config: DictConfig) -> dict[str, Any]:
 
 
 def draw_figures(config: DictConfig, rollout: Rollout, perturbations: Sequence[Perturbation]) -> None:
-    """The agent in figures, and what its latent code holds of the inputs as a table; without perturbations, shuffled."""
+    """The agent in figures, and a table of what its code holds of the inputs; they are shuffled, if not perturbed."""
     label = describe(config.perturbations) if perturbations else "shuffle"
     episodes = min(max(config.episodes, 2), MOST_REGRESSED)
     result = study(rollout, config.seed, perturbations or [Shuffle()], label, episodes=episodes)
@@ -166,7 +166,9 @@ def print_regression(regression: Regression) -> None:
     console = make_console()
     console.print("The inputs regressed on the latent code:")
     console.print(table)
-    console.print(f"Fitted on {fitted} episodes ({some:,} steps), R² over {held_out} others ({others:,} steps)")
+    console.print(
+        f"R² on held-out episodes: {held_out} ({others:,} steps); fitted on others: {fitted} ({some:,} steps)"
+    )
 
 
 def make_console() -> Console:

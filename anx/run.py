@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import torch
 from hydra.utils import instantiate
 from lightning import Trainer, seed_everything
@@ -18,7 +17,7 @@ from anx.build import AGENT_KEYS, build_perturbations, build_rollout
 from anx.callbacks.interruption import Interruption, WholeCheckpointIO
 from anx.config import check, check_writable, run_main
 from anx.evolution.data import EpisodeSeeds
-from anx.figures import learning_curve
+from anx.files import write_whole
 from anx.interop import load_into, read_checkpoint, read_weights, write_agent
 from anx.quiet import quiet_libraries
 from anx.rollout.evaluation import summarise
@@ -80,7 +79,7 @@ def train(config: DictConfig) -> dict[str, Any] | None:
             "seed": config.seed,
             **{name: summarise(returns) for name, returns in learner.test_returns.items()},
         }
-        finish(run_dir, report)
+        finish(run_dir, report, config.report)
         exit_code = 0
         return report
     finally:
@@ -123,13 +122,9 @@ def write_agent_once(agent: torch.nn.Module, config: dict[str, Any], path: Path)
 
 
 @rank_zero_only
-def finish(run_dir: Path, report: dict[str, Any]) -> None:
-    """Write report.json, draw the learning curve and say where everything is."""
-    (run_dir / "report.json").write_text(json.dumps(report, indent=2) + "\n")
-    if (run_dir / "metrics.csv").exists():
-        figure = learning_curve(run_dir / "metrics.csv")
-        figure.savefig(run_dir / "curve.png", dpi=100)
-        plt.close(figure)
+def finish(run_dir: Path, report: dict[str, Any], drawn: DictConfig | None) -> None:
+    """Write report.json, say where everything is, and draw report.html: what is computed is safe before it is drawn."""
+    write_whole(run_dir / "report.json", json.dumps(report, indent=2) + "\n")
     for name in ("plain", "shuffled"):
         log.info(
             "%-9s %8.1f ± %.1f  (mean and standard error over %d held-out episodes)",
@@ -140,6 +135,8 @@ def finish(run_dir: Path, report: dict[str, Any]) -> None:
         )
     log.info("agent: %s\nto evaluate it:\n  python -m anx.evaluate weights=%s 'perturbations=[shuffle]'",
              run_dir / "agent.safetensors", run_dir / "agent.safetensors")  # fmt: skip
+    if drawn:
+        log.info("report: %s", instantiate(drawn)(run_dir))
 
 
 def main() -> None:

@@ -19,7 +19,8 @@ REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 
 def compose(*overrides: str, config_name: str = "config") -> DictConfig:
     """The configuration that a command line of `overrides` would make."""
-    own = {"config": ["run_dir=nowhere"], "evaluate": ["weights=nowhere"]}.get(config_name, [])
+    quick = ["run_dir=nowhere", "report.figures=false", "report.film=false"]
+    own = {"config": quick, "evaluate": ["weights=nowhere"]}.get(config_name, [])
     with hydra.initialize_config_dir(config_folder(), version_base="1.3"):
         return hydra.compose(config_name, overrides=[*own, *overrides])
 

@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 
 import numpy as np
@@ -49,6 +50,19 @@ def test_perturbations_are_applied_in_the_order_given(evaluate, vector):
     assert list(shuffled_last["config"]["perturbations"]) == ["noise", "shuffle"]
     assert list(shuffled_first["config"]["perturbations"]) == ["shuffle", "noise"]
     assert "shuffle + noise(channels=5, sigma=0.1)" in printed
+
+
+def test_figures_come_with_a_table_of_what_the_latent_code_holds(evaluate, vector, tmp_path):
+    folder = tmp_path / "figures"
+    small = ["episodes=4", "env.max_steps=25", f"figures={folder}"]
+    printed, _ = evaluate(f"weights={vector}", *small, "perturbations=[noise]")
+    assert {path.name for path in folder.iterdir()} == {
+        *("attention.png", "queries.png", "latent.png", "regression.png", "regression.json")
+    }
+    r2 = json.loads((folder / "regression.json").read_text())["r2"]
+    for name in ("x", "x velocity", "cos(angle)", "sin(angle)", "angular velocity"):
+        assert re.search(rf"│ {re.escape(name)} +│ +{r2[name]:.3f} │", printed)
+    assert "held-out episodes: 2" in printed
 
 
 def test_another_seed_plays_other_episodes(evaluate, vector):

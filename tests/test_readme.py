@@ -49,7 +49,8 @@ def test_the_neuron_of_ones_own_trains(tmp_path):
     (tmp_path / "my_neuron.py").write_text(code)
     target = "neuron._target_=my_neuron.AverageNeuron"
     assert target in README
-    command = ["-m", "anx.run", target, "+budget=smoke", "env.max_steps=20", "logger=csv", f"hydra.run.dir={tmp_path}"]
+    short = ["+budget=smoke", "env.max_steps=20", "logger=csv", "report=null", f"hydra.run.dir={tmp_path}"]
+    command = ["-m", "anx.run", target, *short]
     done = subprocess.run([sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "agent.safetensors").is_file()

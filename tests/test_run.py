@@ -44,7 +44,16 @@ def test_the_shell_is_offered_completion():
 
 def test_a_multirun_has_a_folder_for_every_job(tmp_path):
     run(
-        *("-m", "anx.run", "-m", "+budget=smoke", "env.max_steps=20", "logger=csv", "callbacks.pictures=null"),
+        *(
+            "-m",
+            "anx.run",
+            "-m",
+            "+budget=smoke",
+            "env.max_steps=20",
+            "logger=csv",
+            "callbacks.pictures=null",
+            "report=null",
+        ),
         *("pooler.num_queries=4,8", f"hydra.sweep.dir={tmp_path}"),
     )
     for job, queries in (("0", 4), ("1", 8)):
@@ -87,10 +96,11 @@ def test_every_experiment_trains_resumes_evaluates_records_and_reproduces(tmp_pa
     run_dir, last = tmp_path / "run", tmp_path / "run" / "checkpoints" / "last.ckpt"
     short = [f"+experiment={experiment}", "env.max_steps=25"]
     small = [*short, "+budget=smoke", "logger=csv", f"hydra.run.dir={run_dir}"]
-    command("run", *small, "trainer.max_steps=1")
+    command("run", *small, "trainer.max_steps=1", "report=null")
     command("run", *small, "trainer.max_steps=2", f"ckpt_path={last}")
     assert json.loads((run_dir / "report.json").read_text())["generations"] == 2
     assert (run_dir / "pictures" / "attention_000002.png").is_file()
+    assert (run_dir / "report.html").read_text().count("data:video/mp4") == 1
 
     agent, result, film = run_dir / "agent.safetensors", tmp_path / "result.json", tmp_path / "film.mp4"
     assert read_weights(agent).config["name"] == experiment
@@ -118,7 +128,13 @@ def test_the_wheel_carries_the_configs_and_runs_from_any_folder(tmp_path):
         file.extractall(site)
     ours = {path.relative_to(ROOT / "configs") for path in (ROOT / "configs").rglob("*.yaml")}
     assert {path.relative_to(site / "anx" / "configs") for path in (site / "anx" / "configs").rglob("*.yaml")} == ours
-    small = ["+budget=smoke", "env.max_steps=20", "logger=csv", f"hydra.run.dir={tmp_path / 'run'}"]
+    small = [
+        "+budget=smoke",
+        "env.max_steps=20",
+        "logger=csv",
+        "report.film=false",
+        f"hydra.run.dir={tmp_path / 'run'}",
+    ]
     code = "import anx.run; assert anx.__file__.startswith(__import__('os').environ['PYTHONPATH']); anx.run.main()"
     run("-c", code, *small, cwd=tmp_path, env={"PYTHONPATH": str(site), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)})
-    assert (tmp_path / "run" / "report.json").is_file()
+    assert (tmp_path / "run" / "report.html").is_file()

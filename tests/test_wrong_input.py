@@ -80,6 +80,7 @@ RUNS = {
     "a solver that nevergrad has not": (["optimizer=nevergrad", "optimizer.name=XYZ"], ["optimizer.name=XYZ"]),
     "weights that do not exist": (["weights=nothing.npz"], ["weights=nothing.npz", "does not exist"]),
     "a checkpoint that does not exist": (["ckpt_path=nothing.ckpt"], ["ckpt_path=nothing.ckpt", "does not exist"]),
+    "a report of another kind": (["report.film=maybe"], ["report.film=maybe", "true or false"]),
     "a badly written override": (["seed:3"], ["seed:3"]),
 }
 
@@ -100,6 +101,7 @@ def test_a_run_refuses_a_truncated_checkpoint(refused, tmp_path):
 
 def test_a_run_refuses_a_checkpoint_that_another_configuration_left(refused, monkeypatch, capsys, tmp_path):
     base = ["logger=csv", "+budget=smoke", "env.max_steps=20", "trainer.max_steps=1", "callbacks.pictures=null"]
+    base += ["report=null"]
     monkeypatch.setattr(sys, "argv", ["anx", *base, f"hydra.run.dir={tmp_path / 'run'}"])
     GlobalHydra.instance().clear()
     anx.run.main()
@@ -132,6 +134,7 @@ EVALUATIONS = {
     "an output of another kind": (["weights=own.npz", "output=result.txt"], ["output=result.txt", ".json"]),
     "a film of another kind": (["weights=nothing.npz", "video=film.avi"], ["video=film.avi must end in .mp4"]),
     "a film that can't be written": (["weights=nothing.npz", "video=/proc/anx/film.mp4"], ["/proc/anx"]),
+    "figures that can't be written": (["weights=nothing.npz", "figures=/proc/anx"], ["/proc/anx"]),
     "a device that is not there": (["weights=own.npz", "device=abacus"], ["device=abacus"]),
 }
 

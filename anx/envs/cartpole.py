@@ -107,4 +107,4 @@ def draw(x: float, theta: float) -> NDArray[np.uint8]:
     canvas.line((cart, ground, *tip), fill="#d1723f", width=6 * SHARPNESS)
     for point, size in ((tip, 0.12), ((cart, ground), 0.08)):
         canvas.ellipse(box(*point, size * scale, size * scale), fill="#d1723f")
-    return np.asarray(image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS))
+    return np.asarray(image.reduce(SHARPNESS))

@@ -6,8 +6,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 
 from anx.figures.drawing import newest_frame
 from anx.rollout.base import Trace, evenly_spaced
@@ -34,9 +32,9 @@ def embedding_figure(trace: Trace, splitter: Any, seed: int = 0) -> Figure:
     points = embed(trace.latents[steps].flatten(1).float().cpu().numpy(), seed)
     figure = Figure(figsize=(8, 7), layout="constrained")
     axis = figure.subplots()
-    dots = axis.scatter(*points.T, c=steps, s=10, cmap="viridis")
+    dots = axis.scatter(points[:, 0], points[:, 1], c=steps, s=10, cmap="viridis")
     shown = evenly_spaced(len(points), FRAMES)
-    axis.scatter(*points[shown].T, s=30, facecolor="none", edgecolor="0.2")
+    axis.scatter(points[shown, 0], points[shown, 1], s=30, facecolor="none", edgecolor="0.2")
     for place, corner in zip(shown, around(points[shown]), strict=True):
         frame = newest_frame(trace.observations[steps[place]], splitter)
         image = OffsetImage(frame, zoom=FRAME_SIZE / max(frame.shape[:2]))
@@ -50,6 +48,10 @@ def embedding_figure(trace: Trace, splitter: Any, seed: int = 0) -> Figure:
 
 def embed(codes: NDArray[np.float32], seed: int) -> NDArray[np.float64]:
     """Codes [T, M V] -> points [T, 2] within the unit circle."""
+    # Imported here: it takes a second, which whoever draws nothing need not wait.
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
     reduced = PCA(min(DIMENSIONS, *codes.shape), random_state=seed).fit_transform(codes)
     perplexity = min(PERPLEXITY, (len(codes) - 1) / 3)
     points = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(reduced).astype(np.float64)

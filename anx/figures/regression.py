@@ -8,8 +8,6 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from sklearn.linear_model import LinearRegression
-from sklearn.metrics import r2_score
 
 from anx.rollout.base import Trace
 
@@ -40,12 +38,16 @@ def regress(held_out: Sequence[Trace], fitted: Sequence[Trace], names: Sequence[
         fitted: the episodes that the coefficients are of.
         names: of the N inputs.
     """
+    # Imported here: it takes a second, which whoever draws nothing need not wait.
+    from sklearn.linear_model import LinearRegression
+
     model = LinearRegression().fit(codes(fitted), inputs(fitted))
     true, predicted = inputs(held_out), model.predict(codes(held_out))
-    scores = r2_score(true, predicted, multioutput="raw_values", force_finite=False)
+    spread = true.var(0) * (np.ptp(true, axis=0) > 0)  # 0, whatever rounding makes of it, where an input is constant
+    errors = ((true - predicted) ** 2).mean(0)
     first = len(held_out[0].rewards)
     return Regression(
-        {name: float(score) if math.isfinite(score) else None for name, score in zip(names, scores, strict=True)},
+        {name: float(1 - e / s) if s else None for name, e, s in zip(names, errors, spread, strict=True)},
         true[:first],
         predicted[:first],
         (len(fitted), sum(len(trace.rewards) for trace in fitted)),
@@ -80,7 +82,6 @@ def regression_figure(regression: Regression) -> Figure:
         axis.tick_params(labelsize="small")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower right", fontsize="small", ncols=2)
-    episodes, steps = regression.held_out
     figure.supxlabel("step", fontsize="medium")
-    figure.suptitle(f"inputs regressed on the latent code; R² over {episodes} held-out episodes, {steps:,} steps")
+    figure.suptitle(f"inputs regressed on the latent code; R² over {regression.held_out[1]:,} held-out steps")
     return figure

@@ -17,6 +17,7 @@ from anx.files import write_whole
 from anx.population import get_vector
 from anx.rollout.base import Trace
 
+
 class Study(NamedTuple):
     """An agent in figures."""
 

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from anx.envs.perturbations import Perturbation
 
-
 QUERIES = 16  # whose attention a trace keeps, at most
 
 

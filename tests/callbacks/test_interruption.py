@@ -15,7 +15,7 @@ from anx.callbacks.interruption import WholeCheckpointIO
 from anx.interop import read_checkpoint, read_weights
 
 GENERATIONS = 25
-LONG = ["+budget=smoke", "env.max_steps=40", "logger=csv", "callbacks.pictures=null"]
+LONG = ["+budget=smoke", "env.max_steps=40", "logger=csv", "callbacks.pictures=null", "report=null"]
 LONG += [f"trainer.max_steps={GENERATIONS}", f"trainer.val_check_interval={GENERATIONS}"]
 
 

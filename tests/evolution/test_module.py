@@ -85,7 +85,7 @@ def test_the_same_seed_is_the_same_run_and_another_seed_another_one(tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_give_the_mean_of_one(tmp_path):
-    arguments = [*SMALL, "trainer.accelerator=cpu"]
+    arguments = [*SMALL, "trainer.accelerator=cpu", "report.film=false"]
     for name, extra in (("one", []), ("two", ["trainer.strategy=ddp", "trainer.devices=2"])):
         command = [sys.executable, "-m", "anx.run", *arguments, *extra, f"hydra.run.dir={tmp_path / name}"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
