@@ -37,5 +37,5 @@ def learning_curve(metrics: Path, points: int = 400) -> Figure:
         axis.plot(*column(f"validation/{name}_mean"), style, label=f"the mean, held out, {name}")
     axis.set(xlabel="generation", ylabel="return")
     axis.grid(alpha=0.3)
-    axis.legend(loc="lower right")
+    axis.legend(loc="upper left", fontsize="small")
     return figure
