@@ -1,0 +1,75 @@
+"""`python -m anx.sweep`: a sweep file -> runs, tables, a picture, without an account."""
+
+import logging
+import shlex
+import sys
+from pathlib import Path
+
+from anx.config import ConfigError, one_line_errors
+from anx.sweep.file import read_sweep_file
+from anx.sweep.sweep import Sweep
+
+log = logging.getLogger(__name__)
+
+HELP = """\
+Run a Weights & Biases sweep file here, without an account.
+
+  python -m anx.sweep FILE [folder=PATH] [count=N] [OVERRIDE ...]
+
+  FILE      what `wandb sweep` takes: method grid, random or bayes (nevergrad's, here)
+  folder    of the runs, table.csv, table.md and sweep.png; runs/sweeps/NAME if not given
+  count     runs at most; random and bayes need it where the file has no run_cap
+  OVERRIDE  as of anx.run, given to every run; it replaces the file's own with the same key
+
+Started again, a sweep goes on: finished runs are kept, one that was cut off is resumed, failed ones are tried again.
+The runs go through Hydra's launcher: one after another, or several at once where one is installed that can.
+
+Examples:
+  python -m anx.sweep sweeps/cartpole_num_queries.yaml
+  python -m anx.sweep sweeps/cartpole_num_queries.yaml +budget=smoke folder=runs/try logger=csv
+  python -m anx.sweep sweeps/pong_queries_and_patches_bayes.yaml count=10
+  python -m anx.sweep sweeps/cartpole_num_queries.yaml hydra/launcher=joblib hydra.launcher.n_jobs=2
+"""
+
+
+def read_arguments(arguments: list[str]) -> Sweep:
+    """The sweep that a command line asks for."""
+    if not arguments or "=" in arguments[0]:
+        raise ConfigError(
+            "the sweep file must come first: python -m anx.sweep FILE [folder=PATH] [count=N] [OVERRIDE ...]"
+        )
+    path, *rest = arguments
+    own = {"folder": f"runs/sweeps/{Path(path).stem}", "count": ""}
+    overrides = []
+    for argument in rest:
+        key, _, value = argument.partition("=")
+        if key in own:
+            own[key] = value
+        elif argument.startswith("-"):
+            raise ConfigError(f"{argument} is no option of anx.sweep; --help shows what there is")
+        else:
+            overrides.append(argument)
+    file = read_sweep_file(path)
+    if own["count"] and not (own["count"].isdecimal() and int(own["count"]) > 0):
+        raise ConfigError(f"count={own['count']} must be an integer, at least 1")
+    return Sweep(file, Path(own["folder"]), int(own["count"]) if own["count"] else None, overrides)
+
+
+def main() -> None:
+    arguments = sys.argv[1:]
+    if {"-h", "--help"} & set(arguments):
+        print(HELP, end="")
+        return
+    with one_line_errors():
+        sweep = read_arguments(arguments)
+        finished = sweep.run()
+    sweep.report()
+    if not finished:
+        log.info("interrupted; to go on:\n  python -m anx.sweep %s", shlex.join(arguments))
+        raise SystemExit(130)
+    if all(row.value is None for row in sweep.rows.values()):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

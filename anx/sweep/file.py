@@ -1,0 +1,194 @@
+"""A W&B sweep file: what `wandb sweep` takes, read and checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from anx.config import ConfigError, check_integer
+from anx.sweep.distribution import Choice, Distribution, Range, is_number
+
+METHODS = ("grid", "random", "bayes")
+GOALS = ("maximize", "minimize")
+KEYS = (
+    *("command", "description", "early_terminate", "entity", "method", "metric", "name", "parameters", "program"),
+    *("project", "run_cap"),
+)
+# What each distribution takes, W&B's names.
+DISTRIBUTIONS = {
+    "constant": ("value",),
+    "categorical": ("values", "probabilities"),
+    "categorical_w_probabilities": ("values", "probabilities"),
+    "int_uniform": ("min", "max"),
+    "uniform": ("min", "max"),
+    "q_uniform": ("min", "max", "q"),
+    "log_uniform_values": ("min", "max"),
+}
+OPTIONAL = ("probabilities", "q")
+ARGUMENTS = "${args_no_hyphens}"
+MOST_VALUES = 10_000
+
+
+@dataclass(frozen=True)
+class SweepFile:
+    """A sweep as its file states it."""
+
+    path: Path
+    method: str  # one of METHODS
+    metric: str
+    maximize: bool
+    parameters: dict[str, Distribution]
+    overrides: list[str]  # of every run
+    run_cap: int | None
+    early_terminate: bool  # whether the file asks for it
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+
+def read_sweep_file(path: str | Path) -> SweepFile:
+    """Read a sweep file; ConfigError names what this project cannot do with it."""
+    path = Path(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"sweep file {path} can't be read ({getattr(error, 'strerror', error)})") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"sweep file {path} is no YAML: {' '.join(str(error).split())}") from None
+    try:
+        return parse(path, content)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def parse(path: Path, content: Any) -> SweepFile:
+    """The sweep of a file's content."""
+    content = mapping("a sweep file", content, KEYS)
+    method = one_of("method", content.get("method"), METHODS)
+    metric = mapping("metric", content.get("metric"), ("name", "goal"))
+    if not isinstance(metric.get("name"), str):
+        raise ConfigError(f"metric.name={metric.get('name')} must be the name of a metric that a run logs")
+    goal = one_of("metric.goal", metric.get("goal", "minimize"), GOALS)  # W&B's default
+    parameters = mapping("parameters", content.get("parameters"))
+    if not parameters:
+        raise ConfigError("parameters={} must name a key to sweep")
+    run_cap = content.get("run_cap")
+    if run_cap is not None:
+        check_integer("run_cap", run_cap, least=1)
+    return SweepFile(
+        path=path,
+        method=method,
+        metric=metric["name"],
+        maximize=goal == "maximize",
+        parameters={key: read_parameter(str(key), each, method) for key, each in parameters.items()},
+        overrides=read_command(content.get("command")),
+        run_cap=run_cap,
+        early_terminate=content.get("early_terminate") is not None,
+    )
+
+
+def read_command(command: Any) -> list[str]:
+    """The overrides that W&B's agent would give every run: those between the program and the swept keys."""
+    problem = ConfigError(
+        f'command={command} must be ["${{env}}", "${{interpreter}}", "-m", "anx.run", OVERRIDES, "{ARGUMENTS}"]'
+    )
+    if not isinstance(command, list) or "anx.run" not in command or command[-1] != ARGUMENTS:
+        raise problem
+    overrides = command[command.index("anx.run") + 1 : -1]
+    if not all(isinstance(each, str) and "=" in each and "$" not in each for each in overrides):
+        raise problem
+    return overrides
+
+
+def read_parameter(key: str, content: Any, method: str) -> Distribution:
+    """What a swept key may be."""
+    name = f"parameters.{key}"
+    if isinstance(content, dict) and "parameters" in content:
+        raise ConfigError(f"{name}.parameters is not allowed: write nested keys with dots, pooler.num_queries")
+    content = mapping(name, content, ("distribution", "max", "min", "probabilities", "q", "value", "values"))
+    kind = one_of(f"{name}.distribution", content.get("distribution", guess(content)), tuple(DISTRIBUTIONS))
+    takes = DISTRIBUTIONS[kind]
+    if set(content) - {"distribution"} - set(takes) or set(takes) - set(OPTIONAL) - set(content):
+        raise ConfigError(f"{name}={content} has wrong keys; {kind} takes {', '.join(takes)}")
+    if kind == "constant":
+        return Choice([plain(f"{name}.value", content["value"])])
+    if "values" in takes:
+        return read_choice(name, content, method)
+    return read_range(name, content, kind, method)
+
+
+def guess(content: Mapping[str, Any]) -> str:
+    """The distribution that W&B takes where the file names none."""
+    if "value" in content:
+        return "constant"
+    if "values" in content:
+        return "categorical"
+    integers = all(isinstance(content.get(end, 0), int) for end in ("min", "max"))
+    return "int_uniform" if integers else "uniform"
+
+
+def read_choice(name: str, content: Mapping[str, Any], method: str) -> Choice:
+    """Values that are listed."""
+    values, probabilities = content["values"], content.get("probabilities")
+    if not isinstance(values, list) or not values:
+        raise ConfigError(f"{name}.values={values} must be a list with at least one value")
+    values = [plain(f"{name}.values", value) for value in values]
+    if len(set(map(str, values))) < len(values):
+        raise ConfigError(f"{name}.values={values} holds a value twice")
+    if probabilities is None:
+        return Choice(values)
+    if method != "random":
+        raise ConfigError(f"{name}.probabilities={probabilities} is allowed with method=random only")
+    fits = isinstance(probabilities, list) and all(is_number(each) and each >= 0 for each in probabilities)
+    if not fits or len(probabilities) != len(values) or abs(sum(probabilities) - 1) > 1e-6:
+        raise ConfigError(f"{name}.probabilities={probabilities} must be {len(values)} numbers that sum to 1")
+    return Choice(values, probabilities)
+
+
+def read_range(name: str, content: Mapping[str, Any], kind: str, method: str) -> Distribution:
+    """Numbers between two; those in steps are as good as listed."""
+    low, high, step = content["min"], content["max"], content.get("q", 1)
+    for key, value in (("min", low), ("max", high), ("q", step)):
+        if not is_number(value) or (kind == "int_uniform" and not isinstance(value, int)):
+            kind_of_number = "an integer" if kind == "int_uniform" else "a number (1.0e-3, not 1e-3)"
+            raise ConfigError(f"{name}.{key}={value} must be {kind_of_number}")
+    if low >= high:
+        raise ConfigError(f"{name}.min={low} must be less than {name}.max={high}")
+    if kind == "log_uniform_values" and low <= 0:
+        raise ConfigError(f"{name}.min={low} must be greater than 0 for {kind}")
+    if kind in ("uniform", "log_uniform_values"):
+        if method == "grid":
+            raise ConfigError(f"{name}.distribution={kind} has no end of values for method=grid; allowed: values, q")
+        return Range(float(low), float(high), log=kind == "log_uniform_values")
+    if step <= 0 or (high - low) / step > MOST_VALUES:
+        raise ConfigError(f"{name}: min={low}, max={high} in steps of {step} must be at most {MOST_VALUES} values")
+    first, last = round(low / step), round(high / step)  # W&B: round(x / q) * q
+    if isinstance(step, int):
+        return Choice(range(first * step, last * step + 1, step))
+    return Choice([float(f"{each * step:.10g}") for each in range(first, last + 1)])
+
+
+def plain(name: str, value: Any) -> Any:
+    """A value that reaches a run through the command line as it is."""
+    if isinstance(value, bool | int | float) or (isinstance(value, str) and value and "," not in value):
+        return value
+    raise ConfigError(f"{name}={value} must be a number, true, false or a text without commas")
+
+
+def mapping(name: str, value: Any, allowed: tuple[str, ...] | None = None) -> dict[str, Any]:
+    """A mapping, with no other keys than those allowed."""
+    if not isinstance(value, dict):
+        raise ConfigError(f"{name}={value} must be a mapping" + (f" of {', '.join(allowed)}" if allowed else ""))
+    for key in value:
+        if allowed and key not in allowed:
+            raise ConfigError(f"{name} has an unknown key {key}={value[key]}; allowed: {', '.join(allowed)}")
+    return value
+
+
+def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise ConfigError(f"{name}={value} is unknown; allowed: {', '.join(allowed)}")
+    return str(value)

@@ -1,0 +1,133 @@
+"""Runs through Hydra's launchers: here one after another, or wherever an installed one takes them."""
+
+import functools
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hydra import initialize_config_dir
+from hydra._internal.callbacks import Callbacks
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.core.utils import configure_log
+from hydra.errors import HydraException
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from anx.config import ConfigError, config_folder, one_line
+
+log = logging.getLogger(__name__)
+
+Task = Callable[[DictConfig], Any]  # returns None where it was interrupted
+
+
+class Outcome(NamedTuple):
+    """How a run ended."""
+
+    reason: str | None = None  # why it failed
+    interrupted: bool = False
+
+
+class Launches:
+    """Launches runs of one configuration, several at once where the launcher can.
+
+    Args:
+        launcher: Hydra's.
+        loader: composes the runs' configurations.
+        config: the sweep's, Hydra's part included.
+        overrides: of every run.
+    """
+
+    def __init__(self, launcher: Launcher, loader: ConfigLoader, config: DictConfig, overrides: Sequence[str]) -> None:
+        self.width = width_of(config.hydra.launcher)
+        self._launcher = launcher
+        self._loader = loader
+        self._config = config
+        self._overrides = overrides
+        self._count = 0
+
+    def __call__(self, runs: Sequence[Sequence[str]]) -> list[Outcome]:
+        """Run each list of overrides, wait for all, and say how each ended; none of them takes the others along."""
+        complete = [[*self._overrides, *overrides] for overrides in runs]
+        reasons = [self._refusal(overrides) for overrides in complete]
+        launched = [overrides for overrides, reason in zip(complete, reasons, strict=True) if reason is None]
+        outcomes = iter(self._launch(launched) if launched else [])
+        return [next(outcomes) if reason is None else Outcome(reason) for reason in reasons]
+
+    def _refusal(self, overrides: Sequence[str]) -> str | None:
+        """Why a configuration can't be composed; a launcher would lose the whole batch for it."""
+        try:
+            self._loader.load_sweep_config(self._config, list(overrides))
+        except (HydraException, OmegaConfBaseException) as error:
+            return one_line(error)
+        return None
+
+    def _launch(self, runs: Sequence[Sequence[str]]) -> list[Outcome]:
+        first, self._count = self._count, self._count + len(runs)
+        try:
+            returned = self._launcher.launch(runs, initial_job_idx=first)
+            return [each.return_value for each in returned]
+        except Exception as error:  # a process of the launcher's died, and it does not say which run's
+            log.exception("the launcher failed")
+            return [Outcome(describe(error))] * len(runs)
+        finally:
+            configure_log(self._config.hydra.job_logging)  # the launcher has put Hydra's in its place
+
+
+@contextmanager
+def open_launches(overrides: Sequence[str], folder: Path, task: Task) -> Iterator[Launches]:
+    """What launches runs of `task` with `overrides`, into folders below `folder`, whose name is their group in W&B."""
+    with initialize_config_dir(config_folder(), version_base="1.3", job_name="run"):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        config = hydra.compose_config(
+            "config", [*overrides, f"hydra.sweep.dir={quote(str(folder))}"], run_mode=RunMode.MULTIRUN
+        )
+        configure_log(config.hydra.job_logging)
+        for name in ("hydra", "hydra_plugins"):  # launchers announce what the sweep has said
+            logging.getLogger(name).setLevel(logging.WARNING)
+        launcher = Plugins.instance().instantiate_launcher(
+            HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config)),
+            functools.partial(guarded, task),
+            config,
+        )
+        shared = list(config.hydra.overrides.task)
+        if OmegaConf.select(config, "logger.wandb"):
+            shared.insert(0, f"logger.wandb.group={quote(folder.name)}")  # a group of one's own comes later and wins
+        yield Launches(launcher, hydra.config_loader, config, shared)
+
+
+def guarded(task: Task, config: DictConfig) -> Outcome:
+    """How `task` ended, whatever it raised. On a launcher's worker, too: exceptions need not survive the way back."""
+    try:
+        return Outcome(interrupted=task(config) is None)
+    except (KeyboardInterrupt, SystemExit):  # Lightning makes one of the other
+        return Outcome(interrupted=True)
+    except Exception as error:
+        if not isinstance(error, ConfigError | HydraException | OmegaConfBaseException):
+            log.exception("a run failed")
+        return Outcome(describe(error))
+
+
+def describe(error: Exception) -> str:
+    """An exception in one line."""
+    text = one_line(error)
+    return text if isinstance(error, ConfigError | HydraException) else f"{type(error).__name__}: {text}"
+
+
+def width_of(launcher: DictConfig) -> int:
+    """How many runs a launcher takes at once: joblib's `n_jobs`, submitit's `array_parallelism`, else one."""
+    width = OmegaConf.select(launcher, "n_jobs") or OmegaConf.select(launcher, "array_parallelism") or 1
+    return int(width) if width > 0 else max(1, (os.cpu_count() or 1) + 1 + int(width))  # -1: one a core
+
+
+def quote(text: str) -> str:
+    """A text as a value of Hydra's override grammar."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,0 +1,194 @@
+"""Runs a sweep file's points, each at most once, and says after each what came of them."""
+
+import logging
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from anx.config import ConfigError, check_writable
+from anx.evaluate import make_console, write_whole
+from anx.figures_sweep import sweep_figure
+from anx.run import train, without
+from anx.sweep.distribution import Point
+from anx.sweep.file import SweepFile
+from anx.sweep.launch import Launches, Task, open_launches
+from anx.sweep.points import is_finished, last_value, launch_overrides, name_of, to_overrides
+from anx.sweep.search import Bayes, Grid, Random, Search
+from anx.sweep.table import Row, contents, means, print_tables, rank, to_csv, to_markdown
+
+log = logging.getLogger(__name__)
+
+OWN_KEYS = ("ckpt_path", "run_dir", "hydra.mode", "hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
+PATIENCE = 100  # proposals in a row that bring nothing new before a search has seen all
+
+
+class Sweep:
+    """A sweep in its folder.
+
+    What is in the folder says how far it is: a point is finished once its run has a report.json, goes on from its
+    checkpoint where it was cut off, and is tried again where it failed. A search is replayed from its seed and told the
+    same results, so it proposes the same points.
+
+    Args:
+        file: the sweep.
+        folder: where its runs go, and the tables and the picture of them.
+        count: runs at most; None leaves that to the file.
+        overrides: given to every run; they replace the file's own with the same key.
+        task: what a run is.
+    """
+
+    def __init__(
+        self, file: SweepFile, folder: Path, count: int | None, overrides: Sequence[str], task: Task = train
+    ) -> None:
+        keys = [check_override(file, override) for override in overrides]
+        self.file = file
+        self.folder = folder
+        self.rows: dict[str, Row] = {}  # by the names of the points' folders
+        self._count = find_count(file, count)
+        self._overrides = [*without(file.overrides, *keys), *overrides]
+        self._task = task
+
+    def run(self) -> bool:
+        """Run what is not finished, a batch as wide as the launcher at a time; False where it was interrupted."""
+        with open_launches(self._overrides, self.folder, self._task) as launches:
+            check_writable(self.folder)
+            self._claim(launches.width)
+            if self.file.early_terminate:
+                log.info("early_terminate is W&B's: here every run goes to its end")
+            try:
+                return self._search(launches, make_search(self.file))
+            except KeyboardInterrupt:
+                return False
+            finally:
+                self._write()
+
+    def _search(self, launches: Launches, search: Search) -> bool:
+        repeated = 0
+        while len(self.rows) < self._count and repeated < PATIENCE:
+            asked = [search.ask() for _ in range(min(launches.width, self._count - len(self.rows)))]
+            new = {name_of(point): point for point in asked if name_of(point) not in self.rows}
+            repeated = 0 if new else repeated + len(asked)
+            if not self._run_batch(launches, new):
+                return False
+            for point in asked:
+                search.tell(point, self.rows[name_of(point)].value)
+        if repeated >= PATIENCE:
+            log.info("the search proposes nothing new after %d runs", len(self.rows))
+        return True
+
+    def _run_batch(self, launches: Launches, points: dict[str, Point]) -> bool:
+        """Give each point its row, from its folder or from a run; False where that was interrupted."""
+        waiting = {name: point for name, point in points.items() if not is_finished(self.folder / name)}
+        for name in points.keys() - waiting.keys():
+            self._add(name, points[name])
+        if not waiting:
+            return True
+        for number, name in enumerate(waiting, start=len(self.rows) + 1):
+            log.info("run %d of %d: %s", number, self._count, name)
+        outcomes = launches([launch_overrides(point, self.folder / name) for name, point in waiting.items()])
+        for (name, point), outcome in zip(waiting.items(), outcomes, strict=True):
+            if is_finished(self.folder / name) or not outcome.interrupted:
+                self._add(name, point, outcome.reason)
+        self._write()
+        return not any(outcome.interrupted for outcome in outcomes)
+
+    def _add(self, name: str, point: Point, reason: str | None = None) -> None:
+        folder = self.folder / name
+        if not is_finished(folder):
+            self.rows[name] = Row(point, folder, reason=reason or "the run left no report.json")
+            log.info("failed: %s: %s", name, self.rows[name].reason)
+            return
+        value = last_value(folder, self.file.metric)
+        self.rows[name] = Row(point, folder, reason=value) if isinstance(value, str) else Row(point, folder, value)
+
+    def _claim(self, width: int) -> None:
+        """Write what the folder's sweep is; ConfigError where it is of another one."""
+        identity: dict[str, Any] = {
+            "method": self.file.method,
+            "metric": self.file.metric,
+            "goal": "maximize" if self.file.maximize else "minimize",
+            "overrides": [each for each in self._overrides if not each.startswith("hydra")],
+        }
+        if self.file.method == "grid":  # further values of a key are further points
+            identity["keys"] = list(self.file.parameters)
+        else:  # other proposals would follow from the same results
+            identity["parameters"] = {key: str(each) for key, each in self.file.parameters.items()}
+        if self.file.method == "bayes":
+            identity["at_once"] = width
+        path = self.folder / "sweep.yaml"
+        if not path.is_file():
+            write_whole(path, yaml.safe_dump(identity, sort_keys=False))
+            return
+        other = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for key in {**identity, **other}:
+            if identity.get(key) != other.get(key):
+                raise ConfigError(
+                    f"folder={self.folder} holds a sweep with {key}={other.get(key)}, this one has "
+                    f"{key}={identity.get(key)}; choose another folder"
+                )
+
+    def _write(self) -> None:
+        """The tables and the picture as of now."""
+        rows, metric, maximize = list(self.rows.values()), self.file.metric, self.file.maximize
+        if not rows:
+            return
+        title = f"{self.file.path.stem}: {metric}, {'more' if maximize else 'less'} is better"
+        write_whole(self.folder / "table.csv", to_csv(rows, metric, maximize))
+        write_whole(self.folder / "table.md", to_markdown(title, contents(rows, metric, maximize)))
+        finished = [(row.point, row.value) for row in rows if row.value is not None]
+        if finished:
+            figure = sweep_figure(finished, metric, maximize)
+            unfinished = self.folder / ".sweep.png.unfinished"
+            figure.savefig(unfinished, format="png", dpi=120)
+            os.replace(unfinished, self.folder / "sweep.png")
+            plt.close(figure)
+
+    def report(self) -> None:
+        """Print the tables, where everything is, and how to have the best again."""
+        rows, maximize = list(self.rows.values()), self.file.maximize
+        print_tables(make_console(), contents(rows, self.file.metric, maximize))
+        names = [name for name in ("table.csv", "table.md", "sweep.png") if (self.folder / name).is_file()]
+        log.info("%s: %s, and a folder a run", self.folder, ", ".join(names))
+        best = means(rows, maximize)
+        if best:
+            own = [each for each in self._overrides if not each.startswith("hydra")]
+            log.info("the best setting:\n  python -m anx.run %s", shlex.join([*own, *to_overrides(best[0].point)]))
+            agent = rank(rows, maximize)[0].folder / "agent.safetensors"
+            log.info("the best run's agent:\n  python -m anx.evaluate weights=%s 'perturbations=[shuffle]'", agent)
+
+
+def find_count(file: SweepFile, count: int | None) -> int:
+    """How many points a sweep has: those of a grid, at most `count`, else the file's `run_cap`."""
+    count = count or file.run_cap
+    if file.method == "grid":
+        size = Grid(file.parameters).size
+        return size if count is None else min(count, size)
+    if count is None:
+        raise ConfigError(f"{file.path}: method={file.method} without run_cap never ends; give count=N")
+    return count
+
+
+def make_search(file: SweepFile) -> Search:
+    """What proposes the points of a sweep."""
+    if file.method == "grid":
+        return Grid(file.parameters)
+    return Random(file.parameters) if file.method == "random" else Bayes(file.parameters, file.maximize)
+
+
+def check_override(file: SweepFile, override: str) -> str:
+    """The key of an override that is given to every run; ConfigError where the sweep has to set it."""
+    (parsed,) = OverridesParser.create().parse_overrides([override])
+    key = parsed.key_or_group
+    if parsed.is_sweep_override():
+        raise ConfigError(f"{override} holds several values: {key} belongs into {file.path}")
+    if key in [each.lstrip("+") for each in file.parameters]:
+        raise ConfigError(f"{override}: {key} is swept by {file.path}")
+    if key in OWN_KEYS:
+        raise ConfigError(f"{override}: {key} is set by the sweep; its folder is chosen with folder=PATH")
+    return key
