@@ -2,11 +2,13 @@
 
 import json
 import logging
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from lightning import Trainer, seed_everything
 from lightning.pytorch.loggers import WandbLogger
@@ -66,7 +68,7 @@ def train(config: DictConfig) -> dict[str, Any] | None:
             log.info(
                 "interrupted after generation %d; to go on:\n  python -m anx.run %s ckpt_path=%s hydra.run.dir=%s",
                 trainer.global_step,
-                " ".join(without(sys.argv[1:], "ckpt_path", "hydra.run.dir")),
+                shlex.join(without(given_overrides(), "ckpt_path", "hydra.run.dir")),
                 run_dir / "checkpoints" / "last.ckpt",
                 run_dir,
             )
@@ -103,6 +105,11 @@ def make_loggers(config: DictConfig, resolved: dict[str, Any]) -> list[Any]:
             extra = {"run_config": resolved} if each._target_.endswith("make_wandb_logger") else {}
             loggers.append(instantiate(each, **extra))
     return [logger for logger in loggers if logger is not None]
+
+
+def given_overrides() -> list[str]:
+    """What this run was given: of a sweep's runs its own point, not the sweep's command line."""
+    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else sys.argv[1:]
 
 
 def without(arguments: list[str], *keys: str) -> list[str]:

@@ -76,6 +76,12 @@ def test_every_ablation_trains(tmp_path, ablation):
     assert train(config)["generations"] == config.trainer.max_steps
 
 
+@pytest.mark.parametrize("optimizer", [path.stem for path in (ROOT / "configs" / "optimizer").glob("*.yaml")])
+def test_every_optimizer_trains(tmp_path, optimizer):
+    config = compose(f"optimizer={optimizer}", "+budget=smoke", "env.max_steps=20", "logger=csv", f"run_dir={tmp_path}")
+    assert train(config)["generations"] == config.trainer.max_steps
+
+
 @pytest.fixture
 def command(monkeypatch):
     """Runs a command line in this process."""
