@@ -145,7 +145,7 @@ def test_a_run_that_never_logs_the_metric_has_failed(sweep, tmp_path):
 
     done = sweep(silent, count=1)
     done.run()
-    assert [row.reason for row in done.rows.values()] == [f"the run logged no {METRIC}"]
+    assert [row.reason for row in done.rows.values()] == [f"the run logged no {METRIC}, but train/fitness_mean"]
 
 
 @pytest.mark.parametrize(("method", "count"), [("random", 5), ("bayes", 6)])
@@ -340,14 +340,32 @@ def test_a_run_is_in_the_sweeps_group_unless_it_is_given_another(sweep):
     assert groups == ["runs", "mine"]
 
 
-def test_joblib_runs_several_at_once(sweep, tmp_path):
+def test_a_run_of_several_processes_is_not_launched(sweep):
+    done = sweep(parameters={"trainer.devices": {"values": [2, 1]}})
+    done.run()
+    two, one = done.rows.values()
+    assert two.reason.startswith("trainer.devices times trainer.num_nodes is 2")
+    assert one.value == 160.0
+
+
+def dying(config):
+    """A run that takes its process along."""
+    if config.pooler.num_queries == 4 and config.seed == 1:
+        os._exit(1)
+    return queries(config)
+
+
+def test_joblib_runs_several_at_once_and_survives_the_death_of_one(tmp_path):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs an extra: pip install 'anx[launchers]'")
+    GlobalHydra.instance().clear()
+    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(content(), sort_keys=False))
     launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
-    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(content()))
-    done = Sweep(read_sweep_file(tmp_path / "sweep.yaml"), tmp_path / "runs", None, launcher, queries)
+    done = Sweep(read_sweep_file(tmp_path / "sweep.yaml"), tmp_path / "runs", None, launcher, dying)
     assert done.run() is True
-    assert values(done.rows) == [40.0, 41.0, 80.0, 81.0]
-    processes = {json.loads((row.folder / "report.json").read_text())["process"] for row in done.rows.values()}
+    _, dead, *others = done.rows.values()
+    assert dead.reason.startswith("TerminatedWorkerError: ")
+    assert [row.value for row in others] == [80.0, 81.0]
+    processes = {json.loads((row.folder / "report.json").read_text())["process"] for row in others}
     assert os.getpid() not in processes
 
 
@@ -395,6 +413,11 @@ LINES = {
     "several values": (["sweep.yaml", "neuron=lstm,gru"], {}, ["neuron=lstm,gru", "several values"]),
     "a folder for every run": (["sweep.yaml", "hydra.sweep.dir=x"], {}, ["hydra.sweep.dir", "folder=PATH"]),
     "an option": (["sweep.yaml", "-m"], {}, ["-m is no option", "--help"]),
+    "a launcher that is not there": (
+        ["sweep.yaml", "hydra/launcher=none"],
+        {},
+        ["hydra/launcher=none", "allowed: basic", "anx[launchers]"],
+    ),
     "an unknown part": (["sweep.yaml", "neuron=gru"], {}, ["neuron=gru", "lstm"]),
     "a folder that can't be written": (["sweep.yaml", "folder=/proc/anx"], {}, ["/proc/anx"]),
 }

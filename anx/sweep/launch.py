@@ -20,7 +20,7 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from anx.config import ConfigError, config_folder, one_line
+from anx.config import ConfigError, config_folder, one_line, processes_of
 
 log = logging.getLogger(__name__)
 
@@ -61,11 +61,14 @@ class Launches:
         return [next(outcomes) if reason is None else Outcome(reason) for reason in reasons]
 
     def _refusal(self, overrides: Sequence[str]) -> str | None:
-        """Why a configuration can't be composed; a launcher would lose the whole batch for it."""
+        """Why a configuration can't be launched; a launcher would lose the whole batch for it."""
         try:
-            self._loader.load_sweep_config(self._config, list(overrides))
+            config = self._loader.load_sweep_config(self._config, list(overrides))
+            processes = processes_of(config)
         except (HydraException, OmegaConfBaseException) as error:
             return one_line(error)
+        if processes > 1:  # Lightning would start the others with the sweep's command line
+            return f"trainer.devices times trainer.num_nodes is {processes}; a sweep's runs have one process each"
         return None
 
     def _launch(self, runs: Sequence[Sequence[str]]) -> list[Outcome]:
@@ -86,6 +89,7 @@ def open_launches(overrides: Sequence[str], folder: Path, task: Task) -> Iterato
     with initialize_config_dir(config_folder(), version_base="1.3", job_name="run"):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
+        check_installed(hydra.config_loader, overrides)
         config = hydra.compose_config(
             "config", [*overrides, f"hydra.sweep.dir={quote(str(folder))}"], run_mode=RunMode.MULTIRUN
         )
@@ -103,12 +107,24 @@ def open_launches(overrides: Sequence[str], folder: Path, task: Task) -> Iterato
         yield Launches(launcher, hydra.config_loader, config, shared)
 
 
+def check_installed(loader: ConfigLoader, overrides: Sequence[str]) -> None:
+    """Whether the launcher that was chosen, if any was, is there."""
+    for override in overrides:
+        key, _, name = override.partition("=")
+        installed = loader.get_group_options("hydra/launcher")
+        if key == "hydra/launcher" and name not in installed:
+            raise ConfigError(f"{override} is not installed; allowed: {', '.join(installed)}; see 'anx[launchers]'")
+
+
 def guarded(task: Task, config: DictConfig) -> Outcome:
     """How `task` ended, whatever it raised. On a launcher's worker, too: exceptions need not survive the way back."""
     try:
         return Outcome(interrupted=task(config) is None)
-    except (KeyboardInterrupt, SystemExit):  # Lightning makes one of the other
+    except KeyboardInterrupt:
         return Outcome(interrupted=True)
+    except SystemExit as end:
+        interrupted = isinstance(end.__context__, KeyboardInterrupt)  # Lightning makes one of the other
+        return Outcome(None if interrupted else f"SystemExit: {end.code}", interrupted)
     except Exception as error:
         if not isinstance(error, ConfigError | HydraException | OmegaConfBaseException):
             log.exception("a run failed")

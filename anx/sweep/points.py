@@ -44,8 +44,10 @@ def last_value(folder: Path, metric: str) -> float | str:
     if not path.is_file():
         return "the run wrote no metrics.csv (logger.csv)"
     with path.open(newline="") as file:
-        values = [row[metric] for row in csv.DictReader(file) if row.get(metric)]
+        rows = list(csv.DictReader(file))
+    values = [row[metric] for row in rows if row.get(metric)]
     if not values:
-        return f"the run logged no {metric}"
+        logged = ", ".join(key for key in rows[0] if key != "step") if rows else "nothing"
+        return f"the run logged no {metric}, but {logged}"
     value = float(values[-1])
     return value if math.isfinite(value) else f"{metric} is {value}"

@@ -12,8 +12,8 @@ import numpy as np
 from anx.sweep.distribution import Choice, Distribution, Point
 
 SEED = 0  # of every search: the same results lead to the same proposals, so that a sweep goes on where it was
-# A (1+1) evolution strategy for numbers and names at once, where W&B has a Gaussian process. Of nevergrad's solvers it
-# found the best points within 24 runs of two synthetic problems, and it need not know the number of runs in advance.
+# A (1+1) evolution strategy for numbers and names at once, where W&B has a Gaussian process. Of eight solvers of
+# nevergrad's none did better within 24 runs of two synthetic problems, and it need not know the number of runs.
 BAYES = "PortfolioDiscreteOnePlusOne"
 FAILED = 1e20  # the loss of a point that failed: the solver compares only
 
@@ -22,9 +22,7 @@ class Grid:
     """Every combination of values, the last key varying fastest; `size` of them."""
 
     def __init__(self, parameters: Mapping[str, Distribution]) -> None:
-        values = [
-            each.values for each in parameters.values() if isinstance(each, Choice)
-        ]  # a file's grid has no others
+        values = [each.values for each in parameters.values() if isinstance(each, Choice)]  # a grid has no others
         self.size = math.prod(map(len, values))
         self._points = (dict(zip(parameters, each, strict=True)) for each in itertools.product(*values))
 

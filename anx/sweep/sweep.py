@@ -84,9 +84,12 @@ class Sweep:
 
     def _run_batch(self, launches: Launches, points: dict[str, Point]) -> bool:
         """Give each point its row, from its folder or from a run; False where that was interrupted."""
-        waiting = {name: point for name, point in points.items() if not is_finished(self.folder / name)}
-        for name in points.keys() - waiting.keys():
-            self._add(name, points[name])
+        waiting = {}
+        for name, point in points.items():
+            if is_finished(self.folder / name):
+                self._add(name, point)
+            else:
+                waiting[name] = point
         if not waiting:
             return True
         for number, name in enumerate(waiting, start=len(self.rows) + 1):
@@ -152,9 +155,11 @@ class Sweep:
     def report(self) -> None:
         """Print the tables, where everything is, and how to have the best again."""
         rows, maximize = list(self.rows.values()), self.file.maximize
+        if not rows:
+            return
         print_tables(make_console(), contents(rows, self.file.metric, maximize))
         names = [name for name in ("table.csv", "table.md", "sweep.png") if (self.folder / name).is_file()]
-        log.info("%s: %s, and a folder a run", self.folder, ", ".join(names))
+        log.info("%s has %s and a folder for every run", self.folder, ", ".join(names))
         best = means(rows, maximize)
         if best:
             own = [each for each in self._overrides if not each.startswith("hydra")]

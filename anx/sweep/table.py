@@ -66,7 +66,7 @@ def contents(rows: Sequence[Row], metric: str, maximize: bool) -> list[Content]:
     """The tables of a sweep: of its settings where seeds are swept, and of its runs."""
     keys = list(dict.fromkeys(key for row in rows for key in row.point))
     tables = []
-    if "seed" in keys:
+    if "seed" in keys and any(row.value is not None for row in rows):
         settings = [key for key in keys if key != "seed"]
         tables.append(
             Content(
