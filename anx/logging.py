@@ -1,6 +1,7 @@
 """Where metrics go: a csv file that survives anything, and Weights & Biases without a question asked."""
 
 import csv
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import wandb
 from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from typing_extensions import override
+
+log = logging.getLogger(__name__)
 
 
 class MetricsFile(Logger):
@@ -107,7 +110,13 @@ def wandb_mode() -> str:
 
 @rank_zero_only
 def make_wandb_logger(
-    folder: str, project: str, name: str | None, group: str | None, tags: list[str], run_config: dict[str, Any]
+    folder: str,
+    project: str,
+    name: str | None,
+    group: str | None,
+    tags: list[str],
+    run_config: dict[str, Any],
+    setting: list[str],
 ) -> WandbLogger:
     """A W&B run in the run's folder.
 
@@ -115,16 +124,17 @@ def make_wandb_logger(
         folder: the run's.
         project: W&B's.
         name: of the run; null lets W&B find one.
-        group: runs that belong together.
-        tags: of the run.
-        run_config: the resolved configuration.
+        group: runs that belong together; null: those of the same setting.
+        tags: of the run, besides its setting.
+        run_config: the resolved configuration and the run's identity.
+        setting: the experiment and its ablations.
     """
     run = wandb.init(
         dir=folder,
         project=project,
         name=name,
-        group=group,
-        tags=list(tags),
+        group=group or "+".join(setting),
+        tags=[*setting, *tags],
         config=run_config,
         mode=wandb_mode(),  # type: ignore[arg-type]
         settings=wandb.Settings(silent=True, console="off", reinit="finish_previous"),
@@ -132,3 +142,14 @@ def make_wandb_logger(
     run.define_metric("trainer/global_step")
     run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
     return WandbLogger(experiment=run, save_dir=folder, log_model=False)
+
+
+@rank_zero_only
+def finish_wandb(logger: WandbLogger, reason: str | None) -> None:
+    """End a W&B run, as failed if there is a reason for that, and say where it is."""
+    run = logger.experiment
+    if reason is not None:
+        run.summary["error"] = reason
+    where = run.url or f"wandb sync {Path(run.dir).parent}"
+    run.finish(exit_code=0 if reason is None else 1)
+    log.info("W&B: %s", where)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -17,10 +18,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from anx.build import AGENT_KEYS, build_perturbations, build_rollout
 from anx.callbacks.interruption import Interruption, WholeCheckpointIO
-from anx.config import check, check_writable, run_main
+from anx.config import check, check_writable, one_line, run_main
 from anx.evolution.data import EpisodeSeeds
 from anx.files import write_whole
+from anx.identity import add_start, identify
 from anx.interop import load_into, read_checkpoint, read_weights, write_agent
+from anx.logging import finish_wandb
 from anx.quiet import quiet_libraries
 from anx.rollout.evaluation import summarise
 
@@ -31,39 +34,24 @@ def train(config: DictConfig) -> dict[str, Any] | None:
     """One run. Returns what its report says, or nothing where it was interrupted."""
     quiet_libraries()
     check_writable(config.run_dir)
-    check(config)
-    if config.ckpt_path:
-        checkpoint = read_checkpoint(config.ckpt_path)
-    seed_everything(config.seed, verbose=False)
-    resolved: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    try:
+        learner = build_learner(config)
+        callbacks = [instantiate(each) for each in config.callbacks.values() if each]
+    except Exception as error:
+        report_failure(config, one_line(error))
+        raise
     run_dir = Path(config.run_dir)
-
-    agent, rollout = build_rollout(config)
-    if config.weights:
-        load_into(agent, read_weights(config.weights), config.weights)
-    else:
-        start_at_zero(agent)
-    learner: Any = instantiate(
-        config.learner,
-        agent=agent,
-        rollout=rollout,
-        optimizer=instantiate(config.optimizer),
-        perturbations=build_perturbations(config.perturbations, agent),
-        agent_config={key: resolved[key] for key in ("name", *AGENT_KEYS)},
-    )
-    if config.ckpt_path:
-        learner.check_resumable(checkpoint)
-    callbacks = [instantiate(each) for each in config.callbacks.values() if each]
-    announce(run_dir, config)
-    loggers = make_loggers(config, resolved)
-    exit_code = 1
+    identity = identify(given_overrides(), config.seed)
+    announce(run_dir, config, identity)
+    loggers = make_loggers(config, identity)
+    reason: str | None = "interrupted"
     try:
         trainer: Trainer = instantiate(
             config.trainer, callbacks=callbacks, logger=loggers, plugins=[WholeCheckpointIO()]
         )
         data = EpisodeSeeds(config.seed)
         trainer.fit(learner, data, ckpt_path=config.ckpt_path)
-        write_agent_once(agent, learner.agent_config, run_dir / "agent.safetensors")
+        write_agent_once(learner.agent, learner.agent_config, run_dir / "agent.safetensors")
         if any(isinstance(each, Interruption) and each.interrupted for each in callbacks):
             log.info(
                 "interrupted after generation %d; to go on:\n  python -m anx.run %s ckpt_path=%s hydra.run.dir=%s",
@@ -72,7 +60,7 @@ def train(config: DictConfig) -> dict[str, Any] | None:
                 run_dir / "checkpoints" / "last.ckpt",
                 run_dir,
             )
-            exit_code = 0
+            reason = None
             return None
         trainer.test(learner, data, verbose=False)
         report = {
@@ -82,12 +70,40 @@ def train(config: DictConfig) -> dict[str, Any] | None:
             **{name: summarise(returns) for name, returns in learner.test_returns.items()},
         }
         finish(run_dir, report, config.report)
-        exit_code = 0
+        reason = None
         return report
+    except Exception as error:
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        raise
     finally:
         for logger in loggers:
             if isinstance(logger, WandbLogger):  # else a multirun's jobs would share the first job's run
-                logger.experiment.finish(exit_code=exit_code)
+                finish_wandb(logger, reason)
+
+
+def build_learner(config: DictConfig) -> Any:
+    """What `config` trains, all checked; raises where something is wrong, before anything is logged."""
+    check(config)
+    if config.ckpt_path:
+        checkpoint = read_checkpoint(config.ckpt_path)
+    seed_everything(config.seed, verbose=False)
+    agent, rollout = build_rollout(config)
+    if config.weights:
+        load_into(agent, read_weights(config.weights), config.weights)
+    else:
+        start_at_zero(agent)
+    agent_config = {key: config[key] for key in ("name", *AGENT_KEYS)}
+    learner: Any = instantiate(
+        config.learner,
+        agent=agent,
+        rollout=rollout,
+        optimizer=instantiate(config.optimizer),
+        perturbations=build_perturbations(config.perturbations, agent),
+        agent_config=OmegaConf.to_container(OmegaConf.create(agent_config), resolve=True),
+    )
+    if config.ckpt_path:
+        learner.check_resumable(checkpoint)
+    return learner
 
 
 def start_at_zero(agent: torch.nn.Module) -> None:
@@ -97,14 +113,34 @@ def start_at_zero(agent: torch.nn.Module) -> None:
             parameter.zero_()
 
 
-def make_loggers(config: DictConfig, resolved: dict[str, Any]) -> list[Any]:
+def make_loggers(config: DictConfig, identity: dict[str, Any]) -> list[Any]:
     """The run's loggers; none on processes other than the first."""
     loggers = []
     for each in config.logger.values():
         if each:
-            extra = {"run_config": resolved} if each._target_.endswith("make_wandb_logger") else {}
-            loggers.append(instantiate(each, **extra))
+            loggers.append(instantiate(each, **(wandb_facts(config, identity) if is_wandb(each) else {})))
     return [logger for logger in loggers if logger is not None]
+
+
+def is_wandb(logger: DictConfig) -> bool:
+    return bool(logger._target_.endswith("make_wandb_logger"))
+
+
+def wandb_facts(config: DictConfig, identity: dict[str, Any]) -> dict[str, Any]:
+    """What W&B is told of a run, besides what its logger's config says."""
+    resolved: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    return {"run_config": {**resolved, "identity": identity}, "setting": [config.name, *config.ablations]}
+
+
+def report_failure(config: DictConfig, reason: str) -> None:
+    """A W&B sweep waits for each of its runs: one that can't even start ends as failed and says why."""
+    if "WANDB_SWEEP_ID" not in os.environ:
+        return
+    for each in config.logger.values():
+        if each and is_wandb(each):
+            facts = wandb_facts(config, identify(given_overrides(), config.seed))
+            if logger := instantiate(each, **facts):
+                finish_wandb(logger, reason)
 
 
 def given_overrides() -> list[str]:
@@ -118,8 +154,9 @@ def without(arguments: list[str], *keys: str) -> list[str]:
 
 
 @rank_zero_only
-def announce(run_dir: Path, config: DictConfig) -> None:
+def announce(run_dir: Path, config: DictConfig, identity: dict[str, Any]) -> None:
     OmegaConf.save(config, run_dir / "config.yaml", resolve=True)
+    add_start(run_dir / "identity.json", identity)
     log.info("run folder: %s", run_dir)
 
 

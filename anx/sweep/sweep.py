@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from anx.config import ConfigError, check_writable
 from anx.evaluate import make_console, write_whole
-from anx.figures_sweep import sweep_figure
+from anx.figures.sweep import sweep_figure
 from anx.run import train, without
 from anx.sweep.distribution import Point
 from anx.sweep.file import SweepFile

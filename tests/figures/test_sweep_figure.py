@@ -3,7 +3,7 @@ import itertools
 import matplotlib.pyplot as plt
 import pytest
 
-from anx.figures_sweep import grows_geometrically, sweep_figure
+from anx.figures.sweep import grows_geometrically, sweep_figure
 
 GRID = [
     ({"q": q, "+ablation": name, "seed": seed}, float(10 * q + seed + (100 if name == "b" else 0)))
