@@ -16,18 +16,22 @@ from anx.rollout.base import Rollout
 # The parts of a configuration that say what an agent is: what its weights need to be understood.
 AGENT_KEYS = ("env", "agent", "splitter", "neuron", "pooler", "policy", "rollout")
 
+# What holds the parts together, where a file of weights was written before that was a part, too.
+WHOLE = {"_target_": "anx.agent.agent.Agent"}
+
 
 def build_agent(config: DictConfig, env: Any) -> Agent:
     """The agent of `config` for an environment."""
     splitter = instantiate(config.splitter, observation_shape=env.observation_shape)
-    seen = env.action_size if config.agent.previous_action else 0
+    whole = config.get("agent", WHOLE)
+    seen = env.action_size if whole.get("previous_action", True) else 0
     neuron = instantiate(config.neuron, features=splitter.features, action_size=seen)
     sizes = {"key_size": neuron.key_size, "value_size": neuron.value_size}
     pooler = instantiate(config.pooler, **sizes, num_inputs=splitter.num_inputs)
     actions = {"action_size": env.action_size, "output": "one_hot" if env.discrete else "tanh"}
     policy = instantiate(config.policy, latent_shape=pooler.latent_shape, **actions)
     parts = {"splitter": splitter, "neuron": neuron, "pooler": pooler, "policy": policy}
-    return instantiate(config.agent, **parts, action_size=env.action_size)
+    return instantiate(whole, **parts, action_size=env.action_size)
 
 
 def build_perturbations(config: DictConfig, agent: Agent) -> list[Perturbation]:

@@ -150,6 +150,7 @@ def finish_wandb(logger: WandbLogger, reason: str | None) -> None:
     run = logger.experiment
     if reason is not None:
         run.summary["error"] = reason
-    where = run.url or f"wandb sync {Path(run.dir).parent}"
+    where = f"wandb sync {Path(run.dir).parent}" if run.offline else run.url
     run.finish(exit_code=0 if reason is None else 1)
-    log.info("W&B: %s", where)
+    if where:
+        log.info("W&B: %s", where)

@@ -1,13 +1,13 @@
 import csv
 import json
 import os
-import struct
 import subprocess
 import sys
 
 import pytest
+import torch
 import wandb
-from wandb.proto.wandb_internal_pb2 import Record
+from wandb_file import records
 
 from anx.logging import MetricsFile, wandb_mode
 
@@ -62,22 +62,6 @@ def test_the_users_own_mode_is_obeyed(nobody, monkeypatch, mode):
     assert wandb_mode() == mode
 
 
-def records(path):
-    """The records of an offline run: a LevelDB log of protocol buffers in blocks of 32 KiB."""
-    data, position, whole = path.read_bytes(), 7, b""
-    while position + 7 <= len(data):
-        left = 32768 - position % 32768
-        if left < 7:
-            position += left
-            continue
-        _, length, kind = struct.unpack("<IHB", data[position : position + 7])
-        whole += data[position + 7 : position + 7 + length]
-        position += 7 + length
-        if kind in (1, 4):  # a full record, or the last part of one
-            yield Record.FromString(whole)
-            whole = b""
-
-
 @pytest.mark.slow
 def test_an_offline_run_holds_its_config_fitness_validation_and_a_picture(tmp_path):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")} | {"HOME": str(tmp_path)}
@@ -87,6 +71,8 @@ def test_an_offline_run_holds_its_config_fitness_validation_and_a_picture(tmp_pa
         "anx.run",
         "+budget=smoke",
         "env.max_steps=60",
+        "report=null",
+        "+ablation=[no_memory,learned_queries]",
         f"hydra.run.dir={tmp_path / 'run'}",
     ]
     done = subprocess.run(
@@ -100,8 +86,19 @@ def test_an_offline_run_holds_its_config_fitness_validation_and_a_picture(tmp_pa
             logged.setdefault(item.key or "/".join(item.nested_key), []).append(item.value_json)
         for item in record.run.config.update:
             config[item.key] = item.value_json
+        if record.HasField("run"):
+            group, tags = record.run.run_group, list(record.run.tags)
     assert len(logged["train/fitness_mean"]) == 4
     assert len(logged["validation/shuffled_mean"]) == 2
     assert len(logged["attention/filenames"]) == 2
+    pictures = list(path.parent.glob("files/media/images/attention*.png"))
+    assert len(pictures) == 2
+    assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
     assert json.loads(config["pooler"])["num_queries"] == 16
-    assert list((tmp_path / "run" / "pictures").glob("attention_*.png"))
+    assert group == "cartpole+no_memory+learned_queries"
+    assert tags == ["cartpole", "no_memory", "learned_queries"]
+    identity = json.loads(config["identity"])
+    assert identity == json.loads((tmp_path / "run" / "identity.json").read_text())[-1]
+    assert identity["versions"]["torch"] == torch.__version__
+    assert "'+ablation=[no_memory,learned_queries]'" in identity["command"]
+    assert identity["seed"] == 0
