@@ -12,6 +12,7 @@ from conftest import compose
 from anx.build import build_rollout
 from anx.config import check
 from anx.reproduce import chosen_tables
+from anx.sweep.__main__ import read_arguments
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -32,6 +33,13 @@ def test_every_command_composes(program, arguments):
     if program == "run":
         check(config)
     build_rollout(config)[1].close()
+
+
+@pytest.mark.parametrize("arguments", re.findall(r"^python -m anx\.sweep (.*)$", README, re.MULTILINE))
+def test_every_sweep_is_read(monkeypatch, arguments):
+    monkeypatch.chdir(ROOT)
+    sweep = read_arguments(shlex.split(arguments, comments=True))
+    assert sweep.file.method in ("grid", "random", "bayes")
 
 
 def test_the_commands_are_found():
