@@ -105,6 +105,8 @@ class Evolution(LightningModule):
         """Nothing: evolution has no gradients."""
 
     def on_train_batch_start(self, batch: int, batch_idx: int) -> None:
+        # The step that loggers are given; resumed right after a validation, Lightning counts that batch twice.
+        self.trainer.fit_loop.epoch_loop._batches_that_stepped = self.trainer.global_step
         self._started = time.perf_counter()
 
     def on_train_batch_end(self, outputs: Any, batch: int, batch_idx: int) -> None:
