@@ -35,7 +35,7 @@ def identify(arguments: Sequence[str], seed: int) -> dict[str, Any]:
         "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "commit": git("rev-parse", "HEAD"),
         "uncommitted_changes": None if (changes := git("status", "--porcelain")) is None else bool(changes),
-        "versions": {"python": platform.python_version(), **versions()},
+        "versions": {"python": platform.python_version(), **versions(), "torch": torch.__version__},  # and its build
         "hardware": {
             "platform": platform.platform(),
             "processor": processor(),

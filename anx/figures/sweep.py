@@ -6,7 +6,6 @@ from typing import Any, Literal
 import matplotlib
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -32,9 +31,8 @@ def sweep_figure(runs: Sequence[Run], metric: str, maximize: bool = True) -> Fig
     keys = [key for key, each in values.items() if key != "seed" and len(each) > 1] or [next(iter(values))]
     panels = len(keys) + (len(keys) == 2)
     columns, rows = min(panels, COLUMNS), -(-panels // COLUMNS)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(4.2 * columns + 0.6, 3.7 * rows), squeeze=False, layout="constrained"
-    )
+    figure = Figure(figsize=(4.2 * columns + 0.6, 3.7 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
     for index, axis in enumerate(axes.flat):
         if index >= panels:
             axis.set_visible(False)
@@ -93,7 +91,8 @@ def scale(axis: Axes, name: Literal["x", "y"], key: str, values: list[Any]) -> d
         if name == "x":
             axis.set_xlim(-0.5, len(values) - 0.5)
             if sum(len(str(value)) for value in values) > 30:
-                plt.setp(axis.get_xticklabels(), rotation=25, ha="right", rotation_mode="anchor")
+                for label in axis.get_xticklabels():
+                    label.set(rotation=25, ha="right", rotation_mode="anchor")
         return {value: float(index) for index, value in enumerate(values)}
     if grows_geometrically(values):
         axis.set(**{f"{name}scale": "log"})

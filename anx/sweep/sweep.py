@@ -1,18 +1,17 @@
 """Runs a sweep file's points, each at most once, and says after each what came of them."""
 
 import logging
-import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from anx.config import ConfigError, check_writable
 from anx.evaluate import make_console, write_whole
+from anx.figures import save
 from anx.figures.sweep import sweep_figure
 from anx.run import train, without
 from anx.sweep.distribution import Point
@@ -146,11 +145,7 @@ class Sweep:
         write_whole(self.folder / "table.md", to_markdown(title, contents(rows, metric, maximize)))
         finished = [(row.point, row.value) for row in rows if row.value is not None]
         if finished:
-            figure = sweep_figure(finished, metric, maximize)
-            unfinished = self.folder / ".sweep.png.unfinished"
-            figure.savefig(unfinished, format="png", dpi=120)
-            os.replace(unfinished, self.folder / "sweep.png")
-            plt.close(figure)
+            save(sweep_figure(finished, metric, maximize), self.folder / "sweep.png")
 
     def report(self) -> None:
         """Print the tables, where everything is, and how to have the best again."""

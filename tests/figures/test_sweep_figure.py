@@ -1,6 +1,5 @@
 import itertools
 
-import matplotlib.pyplot as plt
 import pytest
 
 from anx.figures.sweep import grows_geometrically, sweep_figure
@@ -22,7 +21,6 @@ def test_each_key_has_a_panel_with_every_run_and_the_mean_of_each_value():
     assert queries.get_ylabel() == "score"
     assert [tick.get_text() for tick in ablations.get_xticklabels()] == ["a", "b"]
     assert ablations.get_xlabel() == "ablation"
-    plt.close(figure)
 
 
 @pytest.mark.parametrize(("maximize", "best"), [(True, (2, 0)), (False, (0, 0))])
@@ -33,7 +31,6 @@ def test_two_keys_have_a_heat_map_of_the_means_over_seeds_with_the_best_outlined
     assert image.get_array().filled(-1.0).tolist() == [[10.5, 110.5], [40.5, 140.5], [160.5, -1.0]]
     assert [text.get_text() for text in both.texts] == ["10", "110", "40", "140", "160"]
     assert (both.patches[0].get_y() + 0.5, both.patches[0].get_x() + 0.5) == best
-    plt.close(figure)
 
 
 @pytest.mark.parametrize("count", [1, 3, 4])
@@ -42,7 +39,6 @@ def test_there_is_a_heat_map_of_two_keys_only(count):
     figure = sweep_figure(runs, "score")
     assert sum(axis.get_visible() for axis in figure.axes) == count
     assert not any(axis.images for axis in figure.axes)
-    plt.close(figure)
 
 
 def test_many_values_are_dots_without_a_line():
@@ -50,11 +46,10 @@ def test_many_values_are_dots_without_a_line():
     figure = sweep_figure(runs, "score")
     assert [len(axis.lines) for axis in figure.axes[:2]] == [1, 1]
     assert len(figure.axes[2].collections[0].get_offsets()) == 50
-    plt.close(figure)
 
 
 def test_one_run_is_drawn():
-    plt.close(sweep_figure([({"seed": 0}, 1.0)], "score"))
+    sweep_figure([({"seed": 0}, 1.0)], "score")
 
 
 @pytest.mark.parametrize(
