@@ -76,9 +76,7 @@ def train(config: DictConfig) -> dict[str, Any] | None:
         reason = f"{type(error).__name__}: {one_line(error)}"
         raise
     finally:
-        for logger in loggers:
-            if isinstance(logger, WandbLogger):  # else a multirun's jobs would share the first job's run
-                finish_wandb(logger, reason)
+        finish_loggers(loggers, reason)
 
 
 def build_learner(config: DictConfig) -> Any:
@@ -118,12 +116,9 @@ def make_loggers(config: DictConfig, identity: dict[str, Any]) -> list[Any]:
     loggers = []
     for each in config.logger.values():
         if each:
-            loggers.append(instantiate(each, **(wandb_facts(config, identity) if is_wandb(each) else {})))
+            is_wandb = each._target_.endswith("make_wandb_logger")
+            loggers.append(instantiate(each, **(wandb_facts(config, identity) if is_wandb else {})))
     return [logger for logger in loggers if logger is not None]
-
-
-def is_wandb(logger: DictConfig) -> bool:
-    return bool(logger._target_.endswith("make_wandb_logger"))
 
 
 def wandb_facts(config: DictConfig, identity: dict[str, Any]) -> dict[str, Any]:
@@ -134,13 +129,15 @@ def wandb_facts(config: DictConfig, identity: dict[str, Any]) -> dict[str, Any]:
 
 def report_failure(config: DictConfig, reason: str) -> None:
     """A W&B sweep waits for each of its runs: one that can't even start ends as failed and says why."""
-    if "WANDB_SWEEP_ID" not in os.environ:
-        return
-    for each in config.logger.values():
-        if each and is_wandb(each):
-            facts = wandb_facts(config, identify(given_overrides(), config.seed))
-            if logger := instantiate(each, **facts):
-                finish_wandb(logger, reason)
+    if "WANDB_SWEEP_ID" in os.environ:
+        finish_loggers(make_loggers(config, identify(given_overrides(), config.seed)), reason)
+
+
+def finish_loggers(loggers: list[Any], reason: str | None) -> None:
+    """End the run in W&B, as failed if there is a reason for that."""
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):  # else a multirun's jobs would share the first job's run
+            finish_wandb(logger, reason)
 
 
 def given_overrides() -> list[str]:

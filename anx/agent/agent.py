@@ -68,9 +68,13 @@ class Agent(nn.Module):
         """What depends on the parameters only: worked out once a rollout instead of once a step."""
         return self.pooler.prepare()
 
+    def _sense(self, inputs: Tensor, state: AgentState) -> tuple[Tensor, Tensor, State]:
+        """Inputs [N, F], state -> what the neurons say: keys, values, state."""
+        return self.neuron(inputs, state.previous_action[: self.seen_size], state.neuron)
+
     def explain(self, prepared: Any, inputs: Tensor, state: AgentState) -> tuple[Thought, AgentState]:
         """Like `forward`, with everything on the way to the action."""
-        keys, values, neuron_state = self.neuron(inputs, state.previous_action[: self.seen_size], state.neuron)
+        keys, values, neuron_state = self._sense(inputs, state)
         attention = self.pooler.attend(prepared, keys)
         latent = self.pooler(prepared, keys, values)
         action, policy_state = self.policy(latent, state.policy)
@@ -90,13 +94,11 @@ class Agent(nn.Module):
         still, and become one.
         """
         if places is None:
-            keys, values, neuron_state = self.neuron(inputs, state.previous_action[: self.seen_size], state.neuron)
+            keys, values, neuron_state = self._sense(inputs, state)
             latent = self.pooler(prepared, keys, values)  # [M, V]
         else:
             own, count = places[:-1], len(inputs)
-            keys, values, neuron_state = self.neuron(
-                inputs[places], state.previous_action[: self.seen_size], state.neuron
-            )
+            keys, values, neuron_state = self._sense(inputs[places], state)
             share = inputs.new_full((count,), 1 / (count - len(own))).scatter(0, own, 0.0)
             values = torch.cat([values[:-1], self.neuron.still_value(inputs, share).unsqueeze(0)])
             counts = torch.cat([inputs.new_ones(len(own)), inputs.new_full((1,), count - len(own))])

@@ -1,11 +1,11 @@
 """A point's folder, the overrides of its run, and what that run left there."""
 
-import csv
 import hashlib
 import math
 import re
 from pathlib import Path
 
+from anx.figures import read_metrics
 from anx.sweep.distribution import Point
 from anx.sweep.launch import quote
 
@@ -43,8 +43,7 @@ def last_value(folder: Path, metric: str) -> float | str:
     path = folder / "metrics.csv"
     if not path.is_file():
         return "the run wrote no metrics.csv (logger.csv)"
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_metrics(path)
     values = [row[metric] for row in rows if row.get(metric)]
     if not values:
         logged = ", ".join(key for key in rows[0] if key != "step") if rows else "nothing"

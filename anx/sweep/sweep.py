@@ -10,9 +10,10 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from anx.config import ConfigError, check_writable
-from anx.evaluate import make_console, write_whole
+from anx.evaluate import make_console
 from anx.figures import save
 from anx.figures.sweep import sweep_figure
+from anx.files import write_whole
 from anx.run import train, without
 from anx.sweep.distribution import Point
 from anx.sweep.file import SweepFile
