@@ -3,7 +3,6 @@
 import datetime
 import importlib.metadata
 import json
-import os
 import platform
 import shlex
 import shutil
@@ -14,6 +13,7 @@ from typing import Any
 
 import torch
 
+from anx.cores import count_cores
 from anx.files import write_whole
 
 PACKAGES = (
@@ -39,7 +39,7 @@ def identify(arguments: Sequence[str], seed: int) -> dict[str, Any]:
         "hardware": {
             "platform": platform.platform(),
             "processor": processor(),
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "cores": count_cores(),
             "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         },
     }

@@ -14,6 +14,7 @@ from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from numpy.typing import NDArray
 
+from anx.cores import count_cores
 from anx.envs.workers import Workers
 
 Array = NDArray[np.float32]
@@ -61,7 +62,7 @@ class Ant:
         negative. Those that draw pictures step in this process."""
         if pictures:
             return SyncVectorEnv([partial(AntEnv, training)] * slots, autoreset_mode=AutoresetMode.DISABLED)
-        return Workers(partial(AntEnv, training=training), slots, self.processes or os.cpu_count() or 1)
+        return Workers(partial(AntEnv, training=training), slots, self.processes or count_cores())
 
 
 class AntEnv(gymnasium.Env[Array, Array]):

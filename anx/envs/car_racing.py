@@ -1,6 +1,5 @@
 """CarRacing from above, preprocessed as in the paper."""
 
-import os
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
@@ -15,6 +14,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from anx.cores import count_cores
 from anx.envs.workers import Workers
 
 Pixels = NDArray[np.uint8]
@@ -96,7 +96,7 @@ class CarRacing:
         )
         if pictures:
             return SyncVectorEnv([make] * slots, autoreset_mode=AutoresetMode.DISABLED)
-        return Workers(make, slots, self.processes or os.cpu_count() or 1)
+        return Workers(make, slots, self.processes or count_cores())
 
 
 class Look:

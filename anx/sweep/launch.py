@@ -2,7 +2,6 @@
 
 import functools
 import logging
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from anx.config import ConfigError, config_folder, one_line, processes_of
+from anx.cores import count_cores
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ def describe(error: Exception) -> str:
 def width_of(launcher: DictConfig) -> int:
     """How many runs a launcher takes at once: joblib's `n_jobs`, submitit's `array_parallelism`, else one."""
     width = OmegaConf.select(launcher, "n_jobs") or OmegaConf.select(launcher, "array_parallelism") or 1
-    return int(width) if width > 0 else max(1, (os.cpu_count() or 1) + 1 + int(width))  # -1: one a core
+    return int(width) if width > 0 else max(1, count_cores() + 1 + int(width))  # -1: one a core
 
 
 def quote(text: str) -> str:
