@@ -1,14 +1,17 @@
 """Flat parameter vectors <-> an agent's parameters, and one agent -> P agents."""
 
+import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
+from torch.nn.utils import parameters_to_vector
+from torch.utils._pytree import tree_flatten, tree_map
 
 Parameters = dict[str, Tensor]
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def num_parameters(agent: nn.Module) -> int:
@@ -27,7 +30,16 @@ def set_vector(agent: nn.Module, vector: Tensor) -> None:
     size = num_parameters(agent)
     if vector.shape != (size,):
         raise ValueError(f"weights have {vector.numel()} parameters, this agent has {size}")
-    vector_to_parameters(vector.to(next(agent.parameters())), agent.parameters())
+    for parameter, own in zip(agent.parameters(), vector.split([p.numel() for p in agent.parameters()]), strict=True):
+        parameter.copy_(own.view_as(parameter))
+
+
+def with_vector(agent: Module, vector: Tensor) -> Module:
+    """A copy of the agent with parameters [D], on their device and in their precision."""
+    with torch.inference_mode(False):
+        own = copy.deepcopy(agent).to(vector)
+        set_vector(own, vector)
+    return own
 
 
 def unflatten(agent: nn.Module, population: Tensor) -> Parameters:
@@ -50,6 +62,40 @@ def column_major(parameter: Tensor) -> Tensor:
     return parameter.transpose(1, 2).contiguous().transpose(1, 2)
 
 
+def in_precision_of(population: Tensor, x: Tensor) -> Tensor:
+    """A state on the population's device; real numbers in its precision, counts and marks as they are."""
+    return x.to(population) if x.is_floating_point() else x.to(population.device)
+
+
+class Packed:
+    """Leaves [P, ...] side by side in one matrix [P, columns]: rows of all of them are taken at once.
+
+    Args:
+        leaves: any tree of tensors of one precision, each a row's block of memory.
+    """
+
+    def __init__(self, leaves: Any) -> None:
+        flat, self.form = tree_flatten(leaves)
+        rows = len(flat[0])
+        self._shapes = [(leaf.shape[1:], leaf.stride()[1:]) for leaf in flat]
+        self._matrix = torch.cat([as_stored(leaf).reshape(rows, -1) for leaf in flat], dim=1)
+
+    def __getitem__(self, row: Tensor) -> list[Tensor]:
+        """The rows [B] of all leaves in order, [B, ...] each, laid out in memory as the leaves are."""
+        taken = self._matrix[row]
+        columns, start, leaves = taken.shape[1], 0, []
+        for shape, stride in self._shapes:
+            leaves.append(taken.as_strided((len(row), *shape), (columns, *stride), start))
+            start += shape.numel()
+        return leaves
+
+
+def as_stored(leaf: Tensor) -> Tensor:
+    """A leaf [P, ...] with each row's axes in the order in which they lie in memory."""
+    order = sorted(range(1, leaf.dim()), key=leaf.stride, reverse=True)
+    return leaf.permute(0, *order)
+
+
 class _Prepare(nn.Module):
     """Lets `functional_call` reach `agent.prepare`."""
 
@@ -65,7 +111,7 @@ def prepare(agent: nn.Module, parameters: Parameters) -> Any:
     """`agent.prepare()` for P agents: leaves [P, ...]."""
     wrapped = _Prepare(agent)
     prepared = vmap(lambda p: functional_call(wrapped, {f"agent.{k}": v for k, v in p.items()}, ()))(parameters)
-    return torch.utils._pytree.tree_map(column_major, prepared)
+    return tree_map(column_major, prepared)
 
 
 def vectorise(agent: nn.Module) -> Callable[..., Any]:

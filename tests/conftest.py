@@ -1,5 +1,7 @@
 """What the tests share: configurations, agents, rollouts, the authors' released weights."""
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from omegaconf import DictConfig
 from anx.agent.agent import Agent
 from anx.build import build_agent
 from anx.config import config_folder
+
+needs_compiler = pytest.mark.skipif(shutil.which(os.environ.get("CXX") or "g++") is None, reason="needs a C++ compiler")
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from anx.agent.neuron import State
 from anx.agent.pooler import AttentionPooler
+from anx.agent.state import returned_as
 
 
 class AgentState(NamedTuple):
@@ -78,7 +79,7 @@ class Agent(nn.Module):
         attention = self.pooler.attend(prepared, keys)
         latent = self.pooler(prepared, keys, values)
         action, policy_state = self.policy(latent, state.policy)
-        return Thought(attention, latent, action), AgentState(neuron_state, policy_state, action)
+        return Thought(attention, latent, action), self._carry(AgentState(neuron_state, policy_state, action), state)
 
     @property
     def merges(self) -> bool:
@@ -104,4 +105,13 @@ class Agent(nn.Module):
             counts = torch.cat([inputs.new_ones(len(own)), inputs.new_full((1,), count - len(own))])
             latent = self.pooler(prepared, keys, values, counts)
         action, policy_state = self.policy(latent, state.policy)  # [A]
-        return action, AgentState(neuron_state, policy_state, action)
+        return action, self._carry(AgentState(neuron_state, policy_state, action), state)
+
+    def _carry(self, new: AgentState, old: AgentState) -> AgentState:
+        """The state for the next step, of the form of the last one's."""
+        neuron, policy = type(self.neuron).__name__, type(self.policy).__name__
+        return AgentState(
+            returned_as(new.neuron, old.neuron, neuron),
+            returned_as(new.policy, old.policy, policy),
+            returned_as(new.previous_action, old.previous_action, policy),
+        )

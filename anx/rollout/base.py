@@ -81,11 +81,13 @@ class Rollout(ABC):
         perturbations: Sequence[Perturbation] = (),
         *,
         training: bool = False,
+        candidates: int | None = None,
     ) -> Episodes:
         """Population [P, D] -> what each candidate achieved in the same `episodes` episodes drawn from `seed`.
 
         Reward after an episode's end is never counted. What the perturbations draw does not change the episodes. Some
-        environments are rewarded differently in training.
+        environments are rewarded differently in training. Where the population is one process's share of a generation,
+        `candidates` is how many that has: what is worth compiling is decided on it, by all processes alike.
         """
 
     @abstractmethod

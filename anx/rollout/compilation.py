@@ -1,141 +1,201 @@
 """Compiling a population's step.
 
-A candidate's layers are tiny (8 to 32 features) and there are hundreds of candidates: a batched matrix product spends
-its time on being called. On the CPU, products with a short inner dimension are therefore written out as sums, which the
-compiler merges with the activations around them into a few vectorised loops over the whole population.
+All of torch's private interfaces to its compiler are used here and in `anx.rollout.recording`, and nowhere else. Where
+one of them has changed, compiling fails, and a rollout goes on uncompiled.
 """
 
+import logging
 import operator
-import os
-import shutil
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch._guards import TracingContext, tracing
-from torch._inductor.compile_fx import compile_fx
+from torch._inductor.compile_fx import compile_fx, compile_fx_inner
 from torch._inductor.decomposition import select_decomp_table
 from torch._subclasses import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_map, tree_unflatten
 
-LONGEST_SUM = 40  # inner dimensions up to this are written out as sums
-LARGEST_PRODUCT = 2048  # matrices of more elements than this are left to BLAS
+from anx.rollout.decompositions import OWN
+from anx.rollout.recording import Call, Recording, find_call
+
+log = logging.getLogger(__name__)
+
 LONGEST_UNROLLED_SUM = 11  # sums up to this have no loop of their own and merge with what uses them
 PRIME = 1_000_003
-
-TANH_P = (0.9999999616, 0.13425524019, 0.0035489367359, 2.15125170995e-05, 1.46711663220e-08)
-TANH_Q = (1.0, 0.46758841547, 0.026078598464, 0.00033738967677, 8.3006444895e-07)
+# How far a compiled step may be from the same step uncompiled, and for what share of a batch's rows: where two scores
+# are all but equal, another rounding makes another action.
+TOLERANCE = 1e-3
+MOST_ROWS_APART = 0.05
 
 aten = torch.ops.aten
 
-
-def can_compile(device: torch.device) -> bool:
-    """Whether a population's step can be compiled for this device on this machine."""
-    if device.type == "cuda":
-        return True
-    compiler = os.environ.get("CXX") or "g++"
-    return device.type == "cpu" and shutil.which(compiler) is not None
+Signature = tuple[Any, ...]
 
 
-def _bmm(a: Tensor, b: Tensor, out_dtype: torch.dtype | None = None) -> Tensor:
-    if a.shape[2] > LONGEST_SUM or a.shape[1] * b.shape[2] > LARGEST_PRODUCT or out_dtype is not None:
-        return NotImplemented
-    return (a.unsqueeze(-1) * b.unsqueeze(1)).sum(2)  # [B, I, K, 1] * [B, 1, K, J] -> [B, I, J]
+class CannotCompileError(RuntimeError):
+    """A step that cannot be compiled here, or comes out wrong; the message says why, in a line."""
 
 
-def _baddbmm(c: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    if a.shape[2] > LONGEST_SUM or a.shape[1] * b.shape[2] > LARGEST_PRODUCT or beta != 1 or alpha != 1:
-        return NotImplemented
-    return c + (a.unsqueeze(-1) * b.unsqueeze(1)).sum(2)
+class Compiled:
+    """A step for batches of one form: flat tensors [B, ...] in, flat tensors [B, ...] out."""
 
-
-def _tanh(x: Tensor) -> Tensor:
-    """x P(x^2) / Q(x^2), a minimax fit on |x| <= 8.2: within 1e-7 of tanh, at half the cost of an exponential."""
-    if x.dtype != torch.float32:
-        return NotImplemented
-    x = x.clamp(-8.2, 8.2)
-    z = x * x
-    return x * _polynomial(TANH_P, z) / _polynomial(TANH_Q, z)
-
-
-def _sigmoid(x: Tensor) -> Tensor:
-    if x.dtype != torch.float32:
-        return NotImplemented
-    return 0.5 + 0.5 * _tanh(0.5 * x)
-
-
-def _polynomial(coefficients: tuple[float, ...], z: Tensor) -> Any:
-    """Horner's rule; the constant first."""
-    *rest, last = coefficients
-    result: Any = last
-    for coefficient in reversed(rest):
-        result = result * z + coefficient
-    return result
-
-
-def _compile_population(graph: torch.fx.GraphModule, inputs: list[Any], device: torch.device) -> Any:
-    if device.type != "cpu":
-        return compile_fx(graph, inputs)
-    own = {
-        aten.bmm.default: _bmm,
-        aten.baddbmm.default: _baddbmm,
-        aten.tanh.default: _tanh,
-        aten.sigmoid.default: _sigmoid,
-    }
-    return compile_fx(
-        graph,
-        inputs,
-        decompositions=dict(select_decomp_table()) | own,
-        config_patches={
-            "unroll_reductions_threshold": LONGEST_UNROLLED_SUM + 1,
-            "cpp.enable_floating_point_contract_flag": "fast",
-            "size_asserts": False,
-        },
-    )
+    def __init__(self, run: Callable[..., list[Tensor]], artefact: Any, out: TreeSpec) -> None:
+        self.run = run
+        self.out = out
+        self.call = find_call(artefact)  # None: it cannot be recorded
 
 
 class CompiledStep:
-    """`step`, compiled at its first call.
+    """`step`, compiled at its first call, and again for arguments of another form.
 
     The first dimension, B, of every tensor may change from call to call; a single row is computed twice, since the
-    compiler would specialise on it.
+    compiler would specialise on it. Another dtype, another shape of a row, or another layout in memory is another form:
+    code that was compiled for one of them would misread the others. All that is returned is contiguous, so that what a
+    step gives is of the form that it takes.
 
     torch.compile specialises on the size that `vmap` maps over, and would compile anew for every B. So the step is
     first traced with a size that nothing else has, a large prime; in that trace, which no longer knows of `vmap`, each
     multiple of the prime then becomes that multiple of B. The trace goes to the compiler directly: a thousand calls a
     rollout are not worth a thousand checks of what cannot change.
+
+    What has been compiled is compared with `step` itself, once: CannotCompileError where they differ, as where there is
+    no working compiler.
     """
 
     def __init__(self, step: Callable[..., Any]) -> None:
         self._step = step
-        self._compiled: Callable[..., list[Tensor]] | None = None
+        self._compiled: dict[Signature, Compiled] = {}
+        self._refusal: CannotCompileError | None = None
+        self._lock = threading.Lock()
 
     def __call__(self, *arguments: Any) -> Any:
         leaves, spec = tree_flatten(arguments)
         single = len(leaves[0]) == 1
         if single:
             leaves = [leaf.repeat_interleave(2, dim=0) for leaf in leaves]
-        if self._compiled is None:
-            self._compiled = self._compile(leaves, spec)
-        out = self._compiled(*leaves)
-        return tree_unflatten([leaf[:1] for leaf in out] if single else out, self._out)
+        compiled = self.compiled(leaves, spec)
+        out = compiled.run(*leaves)
+        return tree_unflatten([leaf[:1] for leaf in out] if single else out, compiled.out)
 
-    def _compile(self, leaves: list[Tensor], spec: TreeSpec) -> Callable[..., list[Tensor]]:
+    def compiled(self, leaves: list[Tensor], spec: TreeSpec) -> Compiled:
+        """The step for arguments of the form of `leaves`, at least two rows of them."""
+        signature = (leaves[0].device, *((leaf.dtype, leaf.shape[1:], leaf.stride()) for leaf in leaves))
+        with self._lock:
+            if self._refusal:
+                raise self._refusal
+            if signature not in self._compiled:
+                try:
+                    compiled = self._compile(leaves, spec)
+                    self._check(compiled, leaves, spec)
+                except Exception as error:  # whatever a missing or broken compiler, or a step it cannot take, raises
+                    reason = " ".join(f"{type(error).__name__}: {error}".split())
+                    self._refusal = error if isinstance(error, CannotCompileError) else CannotCompileError(reason[:200])
+                    raise self._refusal from error
+                self._compiled[signature] = compiled
+            return self._compiled[signature]
+
+    def _compile(self, leaves: list[Tensor], spec: TreeSpec) -> Compiled:
+        out: TreeSpec | None = None
+
         def flat(*leaves: Tensor) -> list[Tensor]:
-            out, self._out = tree_flatten(self._step(*tree_unflatten(list(leaves), spec)))
-            return out
+            nonlocal out
+            results, out = tree_flatten(self._step(*tree_unflatten(list(leaves), spec)))
+            return [result.contiguous() for result in results]
 
         with FakeTensorMode(allow_non_fake_inputs=True) as static:
             stand_ins = [_with_rows(static.from_tensor(leaf, static_shapes=True), PRIME) for leaf in leaves]
             graph = make_fx(flat)(*stand_ins)
+        assert out is not None
         _free_rows(graph)
         dynamic = FakeTensorMode(shape_env=ShapeEnv())
         inputs = [dynamic.from_tensor(leaf, symbolic_context=_only_rows_change(leaf)) for leaf in leaves]
         with tracing(TracingContext(dynamic)):
-            return _compile_population(graph, inputs, leaves[0].device)
+            run, artefact = _compile_graph(graph, inputs, leaves[0].device)
+        return Compiled(run, artefact, out)
+
+    def _check(self, compiled: Compiled, leaves: list[Tensor], spec: TreeSpec) -> None:
+        """One step, and a second one from where the first led if it can: states are blank before the first."""
+        ours = self._check_one(compiled, leaves, spec)
+        count = len(ours)
+        if [_form(leaf) for leaf in leaves[-count:]] != [_form(leaf) for leaf in ours]:
+            compiled.call = None
+            return
+        fixed, carried = leaves[:-count], leaves[-count:]
+        ours = self._check_one(compiled, [*fixed, *ours], spec)
+        ours = compiled.run(*fixed, *ours)
+        if compiled.call and not _records(compiled.call, fixed, carried, ours):
+            compiled.call = None
+
+    def _check_one(self, compiled: Compiled, leaves: list[Tensor], spec: TreeSpec) -> list[Tensor]:
+        ours = compiled.run(*leaves)
+        theirs = tree_flatten(self._step(*tree_unflatten(leaves, spec)))[0]
+        for index, (own, other) in enumerate(zip(ours, theirs, strict=True)):
+            if own.shape != other.shape or own.dtype != other.dtype or _rows_apart(own, other) > MOST_ROWS_APART:
+                raise CannotCompileError(f"the compiled step's result {index} is not that of the step itself")
+        return list(ours)
+
+
+def give_up_compiling(rollout: Any, error: CannotCompileError) -> None:
+    """From now on the rollout's step runs uncompiled; ValueError where the user insists on `rollout.compile`."""
+    if rollout.compile is True:
+        raise ValueError(f"rollout.compile=true, but the step can't be compiled here ({error}); allowed: auto, false")
+    if rollout.compile == "auto":
+        log.warning("the step runs uncompiled, and slower; rollout.compile=false does not try: %s", error)
+    rollout.compile = False
+
+
+def _records(call: Call, fixed: list[Tensor], carried: list[Tensor], expected: list[Tensor]) -> bool:
+    """Whether three recorded steps from `carried` lead to what is expected of them, to the bit."""
+    try:
+        recording = Recording(call, fixed, carried)
+    except TypeError:
+        return False
+    recording.step(2)
+    pairs = zip(recording.carried, expected, strict=True)
+    return all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in pairs)
+
+
+def _form(leaf: Tensor) -> tuple[Any, ...]:
+    return leaf.dtype, leaf.shape, leaf.stride()
+
+
+def _rows_apart(a: Tensor, b: Tensor) -> float:
+    """The share of rows that differ by more than the tolerance."""
+    if not a.numel():
+        return 0.0
+    close = torch.isclose(a.double(), b.double(), rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
+    return 1 - close.flatten(1).all(1).double().mean().item()
+
+
+def _compile_graph(graph: torch.fx.GraphModule, inputs: list[Any], device: torch.device) -> tuple[Any, Any]:
+    """What runs the graph, and what torch's compiler made of it, without the layers around that."""
+    artefact: Any = None
+
+    def inner_compile(graph: torch.fx.GraphModule, inputs: Sequence[Any], **options: Any) -> Any:
+        nonlocal artefact
+        artefact = compile_fx_inner(graph, inputs, **options)
+        return artefact
+
+    if device.type != "cpu":
+        return compile_fx(graph, inputs, inner_compile=inner_compile), artefact
+    run = compile_fx(
+        graph,
+        inputs,
+        inner_compile=inner_compile,
+        decompositions=dict(select_decomp_table()) | OWN,
+        config_patches={
+            "unroll_reductions_threshold": LONGEST_UNROLLED_SUM + 1,
+            "cpp.enable_floating_point_contract_flag": "fast",
+            "cpp.threads": 1,  # a rollout gives each core a part of its own (see `anx.rollout.threads`)
+            "size_asserts": False,
+        },
+    )
+    return run, artefact
 
 
 def _only_rows_change(leaf: Tensor) -> StatelessSymbolicContext:

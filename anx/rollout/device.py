@@ -1,57 +1,76 @@
 """The rollout for environments written in torch: agents, environments and episodes are one batch on one device."""
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map, tree_structure, tree_unflatten
 
 from anx.agent.agent import Agent
+from anx.agent.state import returned_as
 from anx.envs.perturbations import Perturbation
-from anx.population import prepare, set_vector, unflatten, vectorise
+from anx.population import Packed, in_precision_of, prepare, unflatten, vectorise, with_vector
 from anx.rollout.base import Episodes, Moment, Rollout
-from anx.rollout.compilation import CompiledStep, can_compile
+from anx.rollout.batch import Batch, Running
+from anx.rollout.compilation import CannotCompileError, CompiledStep, give_up_compiling
+from anx.rollout.loop import CompiledLoop, Loop, PlainLoop, next_draw
 from anx.rollout.sensing import Sensing
+from anx.rollout.threads import Stop, check_threads, count_threads, run_side_by_side
 
 COMPILED_JOBS = 1000  # jobs (candidates times episodes) from which `compile: auto` compiles
+EPISODES_A_PART = 500  # of a single candidate: fewer at once are not worth a thread
 
 
 class DeviceRollout(Rollout):
     """Steps all P x R episodes together; episodes that have ended are dropped from the batch as it goes.
 
-    The batch is B rows of T lanes. A row belongs to one candidate, its lanes are episodes of that candidate; as
+    On the CPU each core has candidates of its own and waits for no other core before it is through with them. What an
+    episode comes to does not depend on how the others are shared out.
+
+    A batch is B rows of T lanes. A row belongs to one candidate, its lanes are episodes of that candidate; as
     episodes end, the others move together, so that the cost follows the episodes that still run.
 
     Args:
         agent: the module whose parameters the population's vectors are.
         env: an environment written in torch (see `anx.envs.cartpole`).
-        compile: true, false, or `auto`: compiled where a C++ compiler (on CUDA: Triton) is there and more than one
-            candidate and a thousand jobs are: compiling takes about 15 seconds, which a training of that size gets back
-            in ten generations and an evaluation never does.
+        compile: true, false, or `auto`: compiled where more than one candidate and a thousand jobs are (those of all
+            processes counted) and a C++ compiler (on CUDA: Triton) works: compiling takes about 10 seconds, which a
+            training of that size gets back in tens of generations and an evaluation never does.
         compact_every: steps between two looks for episodes that have ended.
         lanes: T of a compiled rollout. Few lanes waste little when episodes end; each row has a copy of its
             candidate's parameters.
+        threads: on the CPU; null: one a core.
     """
 
     # In single precision, chaos makes two episodes of one whose inputs are reordered; see `AttentionPooler.forward`.
     evaluation_dtype = torch.float64
 
     def __init__(
-        self, agent: Agent, env: Any, *, compile: bool | str = "auto", compact_every: int = 25, lanes: int = 4
+        self,
+        agent: Agent,
+        env: Any,
+        *,
+        compile: bool | Literal["auto"] = "auto",
+        compact_every: int = 25,
+        lanes: int = 4,
+        threads: int | None = None,
     ) -> None:
         if compile not in (True, False, "auto"):
             raise ValueError(f"rollout.compile={compile} is not one of auto, true, false")
         if compact_every < 1 or lanes < 1:
             raise ValueError(f"rollout.compact_every={compact_every} and rollout.lanes={lanes} must be at least 1")
+        check_threads(threads)
         self.agent = agent
         self.env = env
         self.compile = compile
         self.compact_every = compact_every
         self.lanes = lanes
-        self._compiled: dict[tuple[Any, ...], Callable[..., Any]] = {}
+        self.threads = threads
+        self._compiled: dict[tuple[Any, ...], CompiledStep] = {}
 
-    @torch.inference_mode()
     def __call__(
         self,
         population: Tensor,
@@ -60,118 +79,172 @@ class DeviceRollout(Rollout):
         perturbations: Sequence[Perturbation] = (),
         *,
         training: bool = False,
+        candidates: int | None = None,
     ) -> Episodes:
-        candidates = len(population)
-        sensing = Sensing(self.agent, perturbations, episodes, seed)
-        compiled = self._compiles(population, episodes)
-        step = self._step(sensing, compiled)
-
-        named = unflatten(self.agent, population)
-        parameters = (named, prepare(self.agent, named))  # leaves [P, ...]
-        returns = population.new_zeros(candidates * episodes)
-        lengths = torch.zeros_like(returns, dtype=torch.int32)
-
-        # The jobs that still run, ordered by candidate; the leaves of `state` are theirs, [jobs, ...].
-        job = torch.arange(candidates * episodes, device=population.device)
-        start = self.env.reset(episodes, torch.Generator().manual_seed(seed))
-        blank = self.agent.initial_state(sensing.num_inputs)
-        state = (
-            tree_map(lambda x: x.to(population)[job % episodes], start),
-            tree_map(lambda x: x.to(population).expand(len(job), *x.shape), blank),
-            returns.clone(),
-            lengths.clone(),
-        )
-        t = 0
-        while t < self.env.max_steps and len(job):
-            candidate, episode = job // episodes, job % episodes
-            lanes = self.lanes if compiled else int(candidate.bincount().max())
-            row, source, valid = arrange(candidate, lanes, multiple=2 if compiled else 1)
-            own = tree_map(lambda x: x[row], parameters)  # noqa: B023 (used at once)
-            batch = (*tree_map(lambda x: x[source], state), valid)  # noqa: B023
-            redrawn = True
-            while t < self.env.max_steps:
-                redrawn |= sensing.draw(t)
-                if redrawn:
-                    drawn = sensing.at(episode[source])
-                batch = step(own, drawn, batch)
-                redrawn = False
-                t += 1
-                if t % self.compact_every == 0 and int(batch[-1].sum()) < 0.9 * len(job):
-                    break
-            *state, alive = tree_map(lambda x: x[valid], batch)  # noqa: B023 ([B, T] in this order is the jobs' order)
-            returns[job], lengths[job] = state[-2], state[-1]
-            job = job[alive]
-            state = tree_map(lambda x: x[alive], tuple(state))  # noqa: B023
-        return Episodes(returns.view(candidates, episodes), lengths.view(candidates, episodes))
+        with torch.inference_mode():
+            rolling = _Rolling(self, population, episodes, seed, perturbations)
+            rolling.run(self._compiled_step(rolling, candidates or len(population)))
+        returns, lengths = rolling.returns, rolling.lengths
+        return Episodes(returns.view(len(population), episodes), lengths.view(len(population), episodes))
 
     @torch.inference_mode()
     def watch(
         self, vector: Tensor, seed: int, perturbations: Sequence[Perturbation] = (), *, pictures: bool = False
     ) -> Iterator[Moment]:
-        set_vector(self.agent, vector)
-        sensing = Sensing(self.agent, perturbations, 1, seed)
+        agent = with_vector(self.agent, vector)
+        sensing = Sensing(agent, perturbations, 1, seed)
         sense = sensing.batched(0)
-        env_state = tree_map(lambda x: x[0].to(vector), self.env.reset(1, torch.Generator().manual_seed(seed)))
-        state = self.agent.initial_state(sensing.num_inputs)
-        prepared = self.agent.prepare()
+        start = self.env.reset(1, torch.Generator().manual_seed(seed))
+        env_state = tree_map(lambda x: in_precision_of(vector, x[0]), start)
+        state = tree_map(partial(in_precision_of, vector), agent.initial_state(sensing.num_inputs))
+        prepared = agent.prepare()
         for t in range(self.env.max_steps):
             sensing.draw(t)
             observation = self.env.observe(env_state)
             drawn = sensing.at(torch.tensor(0, device=vector.device))
             inputs = sense(observation, drawn)
             picture = self.env.render(env_state) if pictures else None
-            thought, state = self.agent.explain(prepared, inputs, state)
+            thought, state = agent.explain(prepared, inputs, state)
             env_state, reward, done = self.env.step(env_state, thought.action)
             yield Moment(observation, inputs, sensing.origins(drawn), *thought, reward, picture)
             if done:
                 break
 
-    def _compiles(self, population: Tensor, episodes: int) -> bool:
+    def _compiled_step(self, rolling: "_Rolling", candidates: int) -> CompiledStep | None:
+        """The compiled step of a rollout, where it is to be compiled and can be."""
+        perturbations = rolling.perturbations
+        if not self._compiles(candidates, rolling.episodes):
+            return None
+        key = tuple(map(id, perturbations))  # the compiled step keeps them alive
+        if key not in self._compiled:
+            self._compiled[key] = CompiledStep(make_step(copy.deepcopy(self.agent), self.env, rolling.sensing()))
+        compiled = self._compiled[key]
+        try:
+            rolling.compile(compiled)
+        except CannotCompileError as error:
+            give_up_compiling(self, error)
+            return None
+        return compiled
+
+    def _compiles(self, candidates: int, episodes: int) -> bool:
         if self.compile == "auto":
-            worth_it = len(population) > 1 and len(population) * episodes >= COMPILED_JOBS
-            return worth_it and can_compile(population.device)
+            return candidates > 1 and candidates * episodes >= COMPILED_JOBS
         return bool(self.compile)
 
-    def _step(self, sensing: Sensing, compiled: bool) -> Callable[..., Any]:
-        """One step of a batch [B, T]: `step(parameters [B, ...], drawn [B, T, ...], batch) -> batch`."""
-        sense, act = sensing.batched(2), vectorise(self.agent)
 
-        def step(parameters: Any, drawn: tuple[Tensor, ...], batch: tuple[Any, ...]) -> tuple[Any, ...]:
-            env_state, state, total, steps, alive = batch
-            inputs = sense(self.env.observe(env_state), drawn)  # [B, T, N, F]
-            action, state = act(*parameters, inputs, state)
-            env_state, reward, done = self.env.step(env_state, action)
-            total = total + torch.where(alive, reward, 0)
-            return env_state, state, total, steps + alive, alive & ~done
+class _Rolling:
+    """One call of a rollout: what its parts share, and where they write what became of their jobs."""
 
-        if not compiled:
-            return step
-        key = tuple(map(id, sensing.perturbations))
-        return self._compiled.setdefault(key, CompiledStep(step))
+    def __init__(
+        self,
+        rollout: DeviceRollout,
+        population: Tensor,
+        episodes: int,
+        seed: int,
+        perturbations: Sequence[Perturbation],
+    ) -> None:
+        self.rollout = rollout
+        self.population = population
+        self.episodes = episodes
+        self.perturbations = tuple(perturbations)
+        self.seed = seed
+        named = unflatten(rollout.agent, population)
+        self.parameters = Packed((named, prepare(rollout.agent, named)))  # leaves [P, ...]
+        self.returns = population.new_zeros(len(population) * episodes)
+        self.lengths = torch.zeros_like(self.returns, dtype=torch.int32)
+        self.start = tree_map(
+            partial(in_precision_of, population), rollout.env.reset(episodes, torch.Generator().manual_seed(seed))
+        )
+        blank = rollout.agent.initial_state(self.sensing().num_inputs)
+        self.blank = tree_map(partial(in_precision_of, population), blank)
+
+        state = (self.start, self.blank, 0, 0, False)  # and an episode's return, length, and whether it goes on
+        self.form = tree_structure(state)
+        own = tree_unflatten([0] * self.parameters.form.num_leaves, self.parameters.form)
+        self.all_forms = tree_structure((own, (0,) * len(self.perturbations), state))
+
+    def sensing(self) -> Sensing:
+        """From the episodes' first step on."""
+        return Sensing(self.rollout.agent, self.perturbations, self.episodes, self.seed)
+
+    def parts(self) -> list[Tensor]:
+        """The jobs, ordered by candidate, in parts that share no candidate, one a core; a single candidate's episodes
+        in parts that do not depend on the number of cores."""
+        candidates = len(self.population)
+        jobs = torch.arange(candidates * self.episodes, device=self.population.device)
+        if jobs.device.type != "cpu":
+            return [jobs]
+        if candidates == 1:
+            return list(jobs.tensor_split(max(1, self.episodes // EPISODES_A_PART)))
+        split = torch.arange(candidates).tensor_split(min(count_threads(self.rollout), candidates))
+        return [jobs[int(part[0]) * self.episodes : (int(part[-1]) + 1) * self.episodes] for part in split]
+
+    def first(self, job: Tensor) -> Running:
+        """Jobs before their first step."""
+        start = [x[job % self.episodes] for x in tree_leaves(self.start)]
+        blank = [x.expand(len(job), *x.shape) for x in tree_leaves(self.blank)]
+        results = [self.returns.new_zeros(len(job)), self.lengths.new_zeros(len(job))]
+        return Running(job, torch.arange(len(job), device=job.device), [*start, *blank, *results])
+
+    def compile(self, step: CompiledStep) -> None:
+        """Let the step be compiled, if it is not yet, from what the first batch would be."""
+        sensing = self.sensing()
+        sensing.draw(0)
+        self._loop(step, sensing, self._batch(step, self.first(self.parts()[0])))
+
+    def run(self, compiled: CompiledStep | None) -> None:
+        """Play all jobs."""
+        tasks = [partial(self._play, compiled, part) for part in self.parts()]
+        run_side_by_side(tasks, count_threads(self.rollout))
+
+    def _play(self, compiled: CompiledStep | None, job: Tensor, stop: Stop) -> None:
+        """Play jobs, ordered by candidate, to their ends."""
+        with torch.inference_mode():  # a thread's own
+            env, sensing = self.rollout.env, self.sensing()
+            step = compiled or make_step(copy.deepcopy(self.rollout.agent), env, sensing)
+            jobs, t, every = self.first(job), 0, self.rollout.compact_every
+            while t < env.max_steps and len(jobs.job) and not stop.is_set():
+                batch = self._batch(step, jobs)
+                sensing.draw(t)
+                loop = self._loop(step, sensing, batch)
+                while True:
+                    until, redrawn = next_draw(sensing, t, min(env.max_steps, t - t % every + every))
+                    loop.step(until - t)
+                    t = until
+                    if t == env.max_steps or (t % every == 0 and batch.thins_out(loop.carried)):
+                        break
+                    if redrawn or sensing.draw(t):
+                        loop.redraw(list(sensing.at(batch.episode)))
+                jobs = batch.end(loop.carried, self.write)
+
+    def _batch(self, step: Any, jobs: Running) -> Batch:
+        if isinstance(step, CompiledStep):
+            return Batch(jobs, self.episodes, self.parameters, self.rollout.lanes, multiple=2)
+        lanes = int((jobs.job // self.episodes).bincount().max())
+        return Batch(jobs, self.episodes, self.parameters, lanes, multiple=1)
+
+    def _loop(self, step: Any, sensing: Sensing, batch: Batch) -> Loop:
+        drawn = list(sensing.at(batch.episode))
+        if isinstance(step, CompiledStep):
+            compiled = step.compiled([*batch.own, *drawn, *batch.carried], self.all_forms)
+            return CompiledLoop(compiled, batch.own, drawn, batch.carried)
+        return PlainLoop(step, tree_unflatten(batch.own, self.parameters.form), drawn, batch.carried, self.form)
+
+    def write(self, job: Tensor, returns: Tensor, lengths: Tensor) -> None:
+        """What became of jobs so far."""
+        self.returns[job], self.lengths[job] = returns, lengths
 
 
-def arrange(candidate: Tensor, lanes: int, multiple: int = 1) -> tuple[Tensor, Tensor, Tensor]:
-    """Jobs, ordered by candidate -> a batch of B rows of T lanes, each row with jobs of one candidate.
+def make_step(agent: Agent, env: Any, sensing: Sensing) -> Callable[..., Any]:
+    """One step of a batch [B, T]: `step(parameters [B, ...], drawn [B, T, ...], batch) -> batch`."""
+    sense, act = sensing.batched(2), vectorise(agent)
 
-    Args:
-        candidate: [jobs], ascending.
-        lanes: T.
-        multiple: of this B is one.
+    def step(parameters: Any, drawn: tuple[Tensor, ...], batch: tuple[Any, ...]) -> tuple[Any, ...]:
+        before, state, total, steps, alive = batch
+        inputs = sense(env.observe(before), drawn)  # [B, T, N, F]
+        action, state = act(*parameters, inputs, state)
+        after, reward, done = env.step(before, action)
+        total = total + torch.where(alive, reward, 0).to(total.dtype)
+        return returned_as(after, before, "env.step"), state, total, steps + alive, alive & ~done
 
-    Returns:
-        Each row's candidate [B], each place's job [B, T], and whether that place counts [B, T]; those that do not fill
-        up a candidate's last row, or the last rows, and repeat a job.
-    """
-    counts = candidate.bincount()  # [P]
-    rows = (counts + lanes - 1) // lanes
-    row = torch.arange(len(counts), device=candidate.device).repeat_interleave(rows)  # [B]
-    within = torch.arange(len(row), device=candidate.device) - (rows.cumsum(0) - rows)[row]
-    offset = within.unsqueeze(1) * lanes + torch.arange(lanes, device=candidate.device)  # [B, T]
-    count = counts[row].unsqueeze(1)
-    first = (counts.cumsum(0) - counts)[row].unsqueeze(1)
-    source, valid = first + torch.minimum(offset, count - 1), offset < count
-    if missing := -len(row) % multiple:
-        row = torch.cat([row, row[-1:].expand(missing)])
-        source = torch.cat([source, source[-1:].expand(missing, -1)])
-        valid = torch.cat([valid, valid.new_zeros(missing, lanes)])
-    return row, source, valid
+    return step

@@ -2,14 +2,14 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from conftest import make_agent
+from conftest import make_agent, needs_compiler
 from torch import Tensor
 
 from anx.envs.cartpole import CartPoleSwingUpHarder
 from anx.envs.perturbations import Duplicate, Noise, Occlude, Shuffle
-from anx.population import num_parameters, set_vector
-from anx.rollout.compilation import can_compile
-from anx.rollout.device import DeviceRollout, arrange
+from anx.population import get_vector, num_parameters, set_vector
+from anx.rollout.batch import arrange
+from anx.rollout.device import DeviceRollout
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 
@@ -60,7 +60,7 @@ def test_a_population_is_rolled_out_as_in_plain_loops(device):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not can_compile(torch.device("cpu")), reason="needs a C++ compiler")
+@needs_compiler
 @pytest.mark.parametrize("device", DEVICES)
 def test_a_compiled_rollout_gives_the_returns_of_an_eager_one_for_any_number_of_candidates(device):
     agent, _ = make_agent()
@@ -76,7 +76,7 @@ def test_a_compiled_rollout_gives_the_returns_of_an_eager_one_for_any_number_of_
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not can_compile(torch.device("cpu")), reason="needs a C++ compiler")
+@needs_compiler
 def test_a_compiled_rollout_gives_the_returns_of_an_eager_one_under_perturbations():
     agent, _ = make_agent()
     agent.float()
@@ -91,9 +91,9 @@ def test_a_compiled_rollout_gives_the_returns_of_an_eager_one_under_perturbation
 def test_auto_compiles_only_for_populations_of_a_thousand_jobs():
     agent, _ = make_agent()
     rollout = DeviceRollout(agent, CartPoleSwingUpHarder())
-    assert not rollout._compiles(torch.zeros(1, 913), 4000)
-    assert not rollout._compiles(torch.zeros(62, 913), 16)
-    assert rollout._compiles(torch.zeros(63, 913), 16) == can_compile(torch.device("cpu"))
+    assert not rollout._compiles(1, 4000)
+    assert not rollout._compiles(62, 16)
+    assert rollout._compiles(63, 16)
 
 
 @pytest.mark.parametrize("compact_every", [1, 7, 1000])
@@ -177,6 +177,25 @@ def test_a_trace_is_the_episode_that_the_rollout_plays():
     assert len(trace.rewards) == int(episodes.steps)
     for observation, inputs, origins in zip(trace.observations, trace.inputs, trace.origins, strict=True):
         assert torch.equal(observation[origins], inputs[:, 0])
+
+
+def test_watching_leaves_the_agent_as_it_was():
+    agent, env = make_agent()
+    before = get_vector(agent).clone()
+    moment = next(DeviceRollout(agent, env).watch(torch.zeros(913), 3))
+    assert moment.action.dtype == torch.float32
+    assert float(moment.action) == 0
+    assert torch.equal(get_vector(agent), before)  # double precision, other parameters
+
+
+@pytest.mark.parametrize(("candidates", "episodes"), [(5, 4), (1, 1300)])
+def test_an_uncompiled_rollout_gives_the_same_on_any_number_of_cores(candidates, episodes):
+    agent, _ = make_agent()
+    env = CartPoleSwingUpHarder(max_steps=30)
+    population = random_population(agent, candidates)
+    one, three = (DeviceRollout(agent, env, compile=False, threads=t)(population, episodes, 2) for t in (1, 3))
+    assert torch.equal(one.returns, three.returns)
+    assert torch.equal(one.steps, three.steps)
 
 
 def test_jobs_are_arranged_so_that_a_row_holds_one_candidates_jobs():

@@ -11,8 +11,8 @@ from conftest import make_agent
 from anx.envs.perturbations import Duplicate, Noise, Occlude, Shuffle
 from anx.envs.workers import Workers
 from anx.population import num_parameters, set_vector
-from anx.rollout.compilation import CompiledStep, can_compile
-from anx.rollout.host import HostRollout, Jobs, episode_seeds, to_space
+from anx.rollout.host import HostRollout
+from anx.rollout.slots import Jobs, episode_seeds, to_space
 
 
 class Flicker:
@@ -106,6 +106,32 @@ def test_fitness_is_the_same_for_any_number_of_slots(agent, perturbations):
     assert torch.equal(one.steps, more.steps)
 
 
+def test_fitness_is_the_same_for_any_number_of_threads(agent):
+    population = population_of(agent, 3)
+    one, three = (HostRollout(agent, World(), slots=6, threads=t)(population, 5, 1, [Shuffle()]) for t in (1, 3))
+    assert torch.equal(one.returns, three.returns)
+    assert torch.equal(one.steps, three.steps)
+
+
+def test_a_rollout_that_failed_in_the_middle_leaves_nothing_behind(agent):
+    class Failing(World):
+        failing = True
+
+        def make(self, slots, training, pictures=False):
+            envs = Flickers(slots)
+            if self.failing:
+                envs.step = lambda actions: 1 / 0
+            return envs
+
+    world = Failing()
+    rollout, population = HostRollout(agent, world, slots=4, threads=2), population_of(agent, 2)
+    with pytest.raises(ZeroDivisionError):
+        rollout(population, 3, 1)
+    world.failing = False
+    calm = HostRollout(agent, World(), slots=4)(population, 3, 1)
+    assert torch.equal(rollout(population, 3, 1).returns, calm.returns)
+
+
 def test_more_episodes_leave_the_first_episodes_as_they_were():
     assert episode_seeds(3, 9)[:4].tolist() == episode_seeds(3, 4).tolist()
     assert len(set(episode_seeds(3, 1000).tolist())) == 1000
@@ -141,7 +167,7 @@ def test_only_training_is_told_that_it_is(agent):
             told.append(training)
             return Flickers(slots)
 
-    rollout = HostRollout(agent, Listening(), slots=2)
+    rollout = HostRollout(agent, Listening(), slots=2, threads=1)
     population = population_of(agent, 2)
     rollout(population, 1, 0, training=True)
     rollout(population, 1, 0, training=True)
@@ -229,11 +255,12 @@ def test_a_compiled_step_acts_like_the_one_that_is_not(perturbations):
 
 
 def test_compiling_is_for_many_jobs_of_agents_that_merge_nothing(agent):
-    merging = HostRollout(agent, World())
-    assert not isinstance(merging._step(Jobs(agent, population_of(agent, 2), 8, 0), ()), CompiledStep)
+    jobs = Jobs(agent, population_of(agent, 2), 8, 0)
+    assert HostRollout(agent, World())._compiled_step(jobs, (), 16) is None
     agent, _ = make_agent()
     rollout = HostRollout(agent, Walks())
-    few, many = (Jobs(agent, population_of(agent, 2), episodes, 0) for episodes in (7, 8))
-    assert not isinstance(rollout._step(few, ()), CompiledStep)
-    assert isinstance(rollout._step(many, ()), CompiledStep) == can_compile(torch.device("cpu"))
-    assert rollout._step(many, ()) is rollout._step(many, ())
+    jobs = Jobs(agent, population_of(agent, 2), 7, 0)
+    assert rollout._compiled_step(jobs, (), 14) is None
+    step = rollout._compiled_step(jobs, (), 28)  # of two processes
+    assert step is not None
+    assert rollout._compiled_step(jobs, (), 28) is step

@@ -1,0 +1,80 @@
+"""A batch of episodes, step by step: by a step as it is, or by a compiled one."""
+
+from typing import Any, Protocol
+
+from torch import Tensor
+from torch.utils._pytree import TreeSpec, tree_leaves, tree_unflatten
+
+from anx.rollout.compilation import Compiled
+from anx.rollout.recording import Recording
+from anx.rollout.sensing import Sensing
+
+
+class Loop(Protocol):
+    """A batch, step by step."""
+
+    @property
+    def carried(self) -> list[Tensor]: ...
+
+    def step(self, count: int) -> None: ...
+
+    def redraw(self, drawn: list[Tensor]) -> None:
+        """From now on perturbations do what is drawn."""
+
+
+class PlainLoop:
+    """A loop of a step as it is."""
+
+    def __init__(self, step: Any, own: Any, drawn: list[Tensor], carried: list[Tensor], form: TreeSpec) -> None:
+        self._step = step
+        self._own = own
+        self._drawn = drawn
+        self._carried = tree_unflatten(carried, form)
+
+    def step(self, count: int) -> None:
+        for _ in range(count):
+            self._carried = self._step(self._own, tuple(self._drawn), self._carried)
+
+    def redraw(self, drawn: list[Tensor]) -> None:
+        self._drawn = drawn
+
+    @property
+    def carried(self) -> list[Tensor]:
+        return tree_leaves(self._carried)
+
+
+class CompiledLoop:
+    """A batch, step by step; recorded where the step can be."""
+
+    def __init__(self, compiled: Compiled, fixed: list[Tensor], drawn: list[Tensor], carried: list[Tensor]) -> None:
+        self._compiled = compiled
+        self._fixed = [*fixed, *drawn]
+        self._drawn = drawn
+        self._carried = carried
+        self._recording: Recording | None = None
+
+    def step(self, count: int) -> None:
+        if self._compiled.call and self._recording is None and count:
+            self._recording = Recording(self._compiled.call, self._fixed, self._carried)  # has taken one
+            count -= 1
+        if self._recording:
+            self._recording.step(count)
+            return
+        for _ in range(count):
+            self._carried = list(self._compiled.run(*self._fixed, *self._carried))
+
+    def redraw(self, drawn: list[Tensor]) -> None:
+        for old, new in zip(self._drawn, drawn, strict=True):
+            old.copy_(new)
+
+    @property
+    def carried(self) -> list[Tensor]:
+        return self._recording.carried if self._recording else self._carried
+
+
+def next_draw(sensing: Sensing, t: int, end: int) -> tuple[int, bool]:
+    """The first step after t, before `end`, at which perturbations draw anew, and True, as they then have; or `end`."""
+    for step in range(t + 1, end) if sensing.perturbations else ():
+        if sensing.draw(step):
+            return step, True
+    return end, False
