@@ -46,10 +46,10 @@ def check(config: DictConfig) -> None:
             "a step is a generation"
         )
     popsize, processes = config.optimizer.popsize, processes_of(config)
-    if popsize % processes:
+    if popsize < processes:
         raise ConfigError(
-            f"optimizer.popsize={popsize} is not divisible by the {processes} processes (trainer.devices times "
-            "trainer.num_nodes) that share a generation"
+            f"optimizer.popsize={popsize} must be at least {processes}: a candidate for each of the processes "
+            "(trainer.devices times trainer.num_nodes) that share a generation"
         )
 
 

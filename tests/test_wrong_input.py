@@ -72,8 +72,8 @@ RUNS = {
     "a text for a seed": (["seed=zero"], ["seed=zero", "an integer"]),
     "no queries": (["pooler.num_queries=0"], ["pooler.num_queries=0", "at least 1"]),
     "a population that processes cannot share": (
-        ["optimizer.popsize=9", "trainer.devices=2", "trainer.strategy=ddp"],
-        ["optimizer.popsize=9", "2 processes"],
+        ["optimizer.popsize=3", "trainer.devices=4", "trainer.strategy=ddp"],
+        ["optimizer.popsize=3", "at least 4", "trainer.devices"],
     ),
     "accumulated gradients": (["+trainer.accumulate_grad_batches=2"], ["accumulate_grad_batches=2", "must be 1"]),
     "a splitter for another environment": (["splitter=patch"], ["splitter=PatchSplitter", "use splitter=scalar"]),

@@ -1,6 +1,7 @@
 """Evolution as a LightningModule: one training step is one generation."""
 
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -86,17 +87,37 @@ class Evolution(LightningModule):
 
     def training_step(self, seed: int, batch_idx: int) -> Tensor:
         """The fitness [P] of the population that waits for it."""
-        share = self.optimizer.population.chunk(self.trainer.world_size)[self.trainer.global_rank]
-        episodes = self.rollout(share, self.rollouts, seed, self.perturbations, training=True)
-        fitness = episodes.returns.double().mean(1)
-        steps = episodes.steps.sum()
+        population = self.optimizer.population
+        own = torch.arange(len(population)).tensor_split(self.trainer.world_size)[self.trainer.global_rank]
+        fitness, steps = population.new_zeros(len(population), dtype=torch.float64), torch.zeros((), dtype=torch.int64)
         if self.trainer.world_size > 1:
-            fitness = self._gather(fitness).flatten()
-            steps = self._gather(steps).sum()
+            self._check_same(population)
+        if len(own):
+            episodes = self.rollout(
+                population[own], self.rollouts, seed, self.perturbations, training=True, candidates=len(population)
+            )
+            fitness[own] = episodes.returns.double().mean(1)
+            steps = episodes.steps.sum()
+        if self.trainer.world_size > 1:  # what others evaluated is 0 here
+            fitness, steps = self._gather(fitness).sum(0), self._gather(steps).sum()
         self._steps = int(steps)
         return fitness
 
+    def _check_same(self, population: Tensor) -> None:
+        """Raise ConfigError unless all processes have asked for the same population: else each would tell its solver
+        what another's candidates achieved."""
+        digest = zlib.crc32(population.cpu().numpy().tobytes())
+        digests = self._gather(torch.tensor(digest, dtype=torch.int64, device=self.device)).tolist()
+        for process, other in enumerate(digests):
+            if other != digests[0]:
+                raise ConfigError(
+                    f"trainer.devices, trainer.num_nodes: process {process} asked for other candidates than process 0 "
+                    f"in generation {self.trainer.global_step}; all processes must have the same kind of processor and "
+                    "the same versions of numpy, pycma and nevergrad"
+                )
+
     def _gather(self, tensor: Tensor) -> Tensor:
+        """[...] of every process, [processes, ...]."""
         gathered = self.all_gather(tensor)
         assert isinstance(gathered, Tensor)
         return gathered

@@ -1,13 +1,16 @@
 import csv
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import compose
+from conftest import compose, make_agent, needs_compiler
 
 from anx.config import ConfigError
 from anx.evolution.data import TEST, TRAINING, VALIDATION, derive_seed
+from anx.evolution.module import Evolution
+from anx.evolution.optimizer import CMAES
 from anx.interop import read_checkpoint, read_weights
 from anx.rollout.device import DeviceRollout
 from anx.run import train
@@ -87,8 +90,13 @@ def test_the_same_seed_is_the_same_run_and_another_seed_another_one(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_mean_of_one(tmp_path):
-    arguments = [*SMALL, "trainer.accelerator=cpu", "report.film=false"]
+@pytest.mark.parametrize(
+    ("popsize", "rollouts"),
+    [(7, 2), pytest.param(63, 16, marks=needs_compiler)],  # no process has half of 7; together they are worth compiling
+)
+def test_two_processes_give_the_mean_of_one(tmp_path, popsize, rollouts):
+    arguments = [*SMALL, "trainer.accelerator=cpu", "report=null", "env.max_steps=30", "trainer.max_steps=2"]
+    arguments += [f"optimizer.popsize={popsize}", f"learner.rollouts={rollouts}"]
     for name, extra in (("one", []), ("two", ["trainer.strategy=ddp", "trainer.devices=2"])):
         command = [sys.executable, "-m", "anx.run", *arguments, *extra, f"hydra.run.dir={tmp_path / name}"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
@@ -97,6 +105,15 @@ def test_two_processes_give_the_mean_of_one(tmp_path):
     ours, theirs = metrics(tmp_path / "two"), metrics(tmp_path / "one")
     for column in ("train/fitness_max", "train/fitness_mean", "train/sigma", "validation/shuffled_mean"):
         assert [row[column] for row in ours] == [row[column] for row in theirs]
+
+
+def test_processes_whose_populations_have_come_apart_end_with_an_error():
+    agent, env = make_agent()
+    learner = Evolution(agent, DeviceRollout(agent, env), lambda params: CMAES(params, popsize=4))
+    learner._gather = lambda digest: torch.stack([digest, digest + 1])
+    learner.trainer = SimpleNamespace(global_step=7)
+    with pytest.raises(ConfigError, match="process 1 asked for other candidates than process 0 in generation 7"):
+        learner._check_same(torch.zeros(4, 913))
 
 
 def test_a_run_logs_what_the_interface_names(tmp_path):
