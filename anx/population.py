@@ -1,6 +1,7 @@
 """Flat parameter vectors <-> an agent's parameters, and one agent -> P agents."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -9,6 +10,21 @@ from torch.func import functional_call, vmap
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 Parameters = dict[str, Tensor]
+
+
+@contextlib.contextmanager
+def in_precision(agent: nn.Module, dtype: torch.dtype) -> Iterator[None]:
+    """An agent in another precision; afterwards it is bit for bit what it was."""
+    parameters = [(parameter, parameter.data) for parameter in agent.parameters()]
+    buffers = [(part, *each) for part in agent.modules() for each in part.named_buffers(recurse=False)]
+    agent.to(dtype)
+    try:
+        yield
+    finally:
+        for parameter, data in parameters:
+            parameter.data = data
+        for part, name, buffer in buffers:
+            setattr(part, name, buffer)
 
 
 def num_parameters(agent: nn.Module) -> int:

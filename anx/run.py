@@ -152,7 +152,7 @@ def without(arguments: list[str], *keys: str) -> list[str]:
 
 @rank_zero_only
 def announce(run_dir: Path, config: DictConfig, identity: dict[str, Any]) -> None:
-    OmegaConf.save(config, run_dir / "config.yaml", resolve=True)
+    write_whole(run_dir / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     add_start(run_dir / "identity.json", identity)
     log.info("run folder: %s", run_dir)
 

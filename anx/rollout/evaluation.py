@@ -10,7 +10,7 @@ from torch import Tensor
 
 from anx.agent.agent import Agent
 from anx.envs.perturbations import Perturbation
-from anx.population import get_vector
+from anx.population import get_vector, in_precision
 from anx.rollout.base import Rollout
 
 
@@ -25,11 +25,11 @@ class Evaluation(NamedTuple):
 def evaluate(
     agent: Agent, rollout: Rollout, episodes: int, seed: int, perturbations: Sequence[Perturbation] = ()
 ) -> Evaluation:
-    """R episodes of an agent, in the precision that its rollout is evaluated in."""
-    agent.to(rollout.evaluation_dtype)
-    start = time.perf_counter()
-    achieved = rollout(get_vector(agent).unsqueeze(0), episodes, seed, perturbations)
-    return Evaluation(achieved.returns[0], achieved.steps[0], time.perf_counter() - start)
+    """R episodes of an agent, in the precision that its rollout is evaluated in; it is left as it was."""
+    with in_precision(agent, rollout.evaluation_dtype):
+        start = time.perf_counter()
+        achieved = rollout(get_vector(agent).unsqueeze(0), episodes, seed, perturbations)
+        return Evaluation(achieved.returns[0], achieved.steps[0], time.perf_counter() - start)
 
 
 def summarise(returns: Tensor) -> dict[str, Any]:
