@@ -151,6 +151,8 @@ def difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> tuple[str,
     for part in ("agent", "splitter", "neuron", "pooler", "policy"):
         now = ours.get(part, {})
         then = theirs.get(part, {"_target_": now.get("_target_")})
+        if not isinstance(then, dict):
+            return part, then, now
         if then.get("_target_") == now.get("_target_"):
             then, now = with_defaults(then), with_defaults(now)
         for key in sorted(then.keys() | now.keys()):

@@ -18,32 +18,19 @@ from anx.config import ConfigError, check_types, config_folder
 
 REQUIRED = tuple(key for key in AGENT_KEYS if key != "agent")  # files from before that was a part lack it
 NAME = re.compile(r"\w+(\.\w+)+")  # of a component
-# Far more than any agent needs, little enough to be read at once.
-MOST_VALUES, DEEPEST, LONGEST = 10_000, 20, 4_000
-
-
-def read_yaml(text: str, source: str) -> Any:
-    """Plain values from YAML; ConfigError, in the name of `source`, where it is none."""
-    if len(text) > MOST_VALUES * 100:
-        raise ConfigError(f"{source} has a configuration of {len(text):,} characters, no agent needs that")
-    try:
-        return yaml.safe_load(text)
-    except Exception as error:  # what is no YAML can fail anywhere in its parser
-        raise ConfigError(f"{source} has a configuration that is no YAML: {' '.join(str(error).split())}") from None
 
 
 def check_agent_config(config: Any, source: str, trust: Sequence[str] = (), option: str = "trust=[{}]") -> None:
     """Raise ConfigError unless what a file says of its agent can be built without running anybody else's code.
 
     Args:
-        config: as it was read.
+        config: plain values, as they were read.
         source: what the message begins with, weights=PATH.
         trust: packages whose components the file may name.
         option: how to trust one, for the message.
     """
-    if isinstance(trust, str) or not all(isinstance(each, str) for each in trust):
+    if isinstance(trust, str) or not (isinstance(trust, Sequence) and all(isinstance(each, str) for each in trust)):
         raise ConfigError(f"trust={trust} must be a list of packages, {option.format('my_package')}")
-    check_plain(config, source)
     if not isinstance(config, dict) or not all(isinstance(config.get(key), dict) for key in REQUIRED):
         raise ConfigError(f"{source} must say of its agent what each of {', '.join(REQUIRED)} is")
     name = config.get("name", "")
@@ -67,38 +54,18 @@ def check_agent_config(config: Any, source: str, trust: Sequence[str] = (), opti
         raise ConfigError(f"{source}: {error}") from None
 
 
-def check_plain(config: Any, source: str) -> None:
-    """Whether a file's configuration is of texts, numbers, lists and mappings only, refers to nothing, and is small."""
-    waiting, count = [(config, 0)], 0
-    while waiting:  # not by recursion: it may contain itself
-        node, depth = waiting.pop()
-        count += 1
-        if count > MOST_VALUES or depth > DEEPEST:
-            raise ConfigError(f"{source} has a configuration with more values, or deeper ones, than any agent needs")
-        texts = list(node) if isinstance(node, dict) else [node] if isinstance(node, str) else []
-        for text in texts:
-            if not isinstance(text, str):
-                raise ConfigError(f"{source} has a configuration with the key {text!r:.40}, which is no text")
-            if "${" in text or len(text) > LONGEST:
-                raise ConfigError(f"{source} has a configuration with {text!r:.40}, which is no plain value")
-        if isinstance(node, dict | list):
-            waiting += [(each, depth + 1) for each in (node.values() if isinstance(node, dict) else node)]
-        elif not (node is None or isinstance(node, str | bool | int | float)):
-            raise ConfigError(f"{source} has a configuration with a {type(node).__name__}, which is no plain value")
-
-
 def check_component(
     node: dict[str, Any], key: str, own: frozenset[str], trust: Sequence[str], option: str
 ) -> list[tuple[str, str]]:
     """Whether a file may name this component, going by its name alone; returns it, by its key, if it isn't anx's."""
     target = node.get("_target_")
+    if not isinstance(target, str) or not NAME.fullmatch(target):
+        raise ConfigError(f"{key}._target_={target!r:.80} is no component's name")
     if target in own:
         special = [each for each in node if each.startswith("_") and each != "_target_"]
         if special:
             raise ConfigError(f"{key}.{special[0]} is nothing that a file can say")
         return []
-    if not isinstance(target, str) or not NAME.fullmatch(target):
-        raise ConfigError(f"{key}._target_={target!r:.80} is no component's name")
     if not is_within(target, trust):
         raise ConfigError(
             f"{key}._target_={target} is none of anx's components ({', '.join(sorted(own))}) but somebody's code; if "

@@ -14,6 +14,7 @@ from anx.evaluate import make_console
 from anx.figures import save
 from anx.figures.sweep import sweep_figure
 from anx.files import write_whole
+from anx.interop import read_weights
 from anx.run import train, without
 from anx.sweep.distribution import Point
 from anx.sweep.file import SweepFile
@@ -21,6 +22,7 @@ from anx.sweep.launch import Launches, Task, open_launches
 from anx.sweep.points import is_finished, last_value, launch_overrides, name_of, to_overrides
 from anx.sweep.search import Bayes, Grid, Random, Search
 from anx.sweep.table import Row, contents, means, print_tables, rank, to_csv, to_markdown
+from anx.trust import trust_override
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +163,9 @@ class Sweep:
             own = [each for each in self._overrides if not each.startswith("hydra")]
             log.info("the best setting:\n  python -m anx.run %s", shlex.join([*own, *to_overrides(best[0].point)]))
             agent = rank(rows, maximize)[0].folder / "agent.safetensors"
-            log.info("the best run's agent:\n  python -m anx.evaluate weights=%s 'perturbations=[shuffle]'", agent)
+            trusted = trust_override(read_weights(agent).config or {}) if agent.is_file() else []
+            arguments = shlex.join([f"weights={agent}", *trusted, "perturbations=[shuffle]"])
+            log.info("the best run's agent:\n  python -m anx.evaluate %s", arguments)
 
 
 def find_count(file: SweepFile, count: int | None) -> int:
