@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from anx.build import AGENT_KEYS
 from anx.config import ConfigError, check_types, config_folder
@@ -68,8 +69,8 @@ def check_component(
         return []
     if not is_within(target, trust):
         raise ConfigError(
-            f"{key}._target_={target} is none of anx's components ({', '.join(sorted(own))}) but somebody's code; if "
-            f"you trust it and the file, say {option.format(package_of(target))}"
+            f"{key}._target_={target} is none of anx's components there but code that could do anything; if you trust "
+            f"it and the file, say {option.format(package_of(target))}"
         )
     return [(key, target)]
 
@@ -83,6 +84,25 @@ def check_place(key: str, target: str, trust: Sequence[str]) -> None:
     place = f"{getattr(found, '__module__', None)}.{getattr(found, '__qualname__', None)}"
     if not callable(found) or not is_within(place, trust):
         raise ConfigError(f"{key}._target_={target} is no component of what is trusted ({', '.join(trust)})")
+
+
+def check_overrides(overrides: Sequence[str], source: str, trust: Sequence[str] = ()) -> None:
+    """Raise ConfigError unless a file's overrides name components as a file's configuration may, and leave Hydra alone.
+
+    Args:
+        overrides: as on a command line.
+        source: of them, what the message begins with.
+        trust: packages whose components they may name.
+    """
+    own = frozenset().union(*components().values())
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        key, value = override.key_or_group, override.value()
+        *_, last = key.split(".")
+        if re.match(r"hydra\b", key) or override.is_sweep_override():
+            raise ConfigError(f"{source}: {override.input_line} must be given on the command line, not in a file")
+        for name, node in components_in({last: value} if last.startswith("_") else value, key):
+            for found, target in check_component(node, f"{source}: {name}", own, trust, "trust=[{}]"):
+                check_place(found, target, trust)
 
 
 @functools.cache

@@ -14,6 +14,8 @@ from anx.build import AGENT_KEYS
 from anx.config import ConfigError
 from anx.interop import write_agent
 from anx.report import write_report
+from anx.sweep.file import read_sweep_file
+from anx.sweep.sweep import Sweep
 from anx.trust import check_agent_config, components, packages_to_trust, trust_override
 
 MODULE = """
@@ -195,6 +197,36 @@ def test_a_runs_folder_is_read_as_carefully(tmp_path, canary, agent_config):
         write_report(tmp_path, figures=False, film=False)
     assert not canary.exists()
     assert write_report(tmp_path, figures=False, film=False, trust=["stranger"]).is_file()
+
+
+SWEEPS = {
+    "a name": ({"neuron._target_": {"value": "stranger.Neuron"}}, [], "say trust=[stranger]"),
+    "a mapping": ({"+callbacks.mine": {"value": "{_target_: stranger.Neuron}"}}, [], "say trust=[stranger]"),
+    "among values": ({"neuron": {"values": ["lstm", "{a: [{_target_: os.system}]}"]}}, [], "say trust=[os]"),
+    "arguments": ({"+neuron._args_": {"values": ["[1]"]}}, [], "is no component's name"),
+    "in the command": ({"seed": {"value": 0}}, ["+report.x={_target_:os.system}"], "say trust=[os]"),
+    "Hydra itself": (
+        {"seed": {"value": 0}},
+        ["hydra.searchpath=[pkg://stranger]"],
+        "on the command line, not in a file",
+    ),
+}
+
+
+@pytest.mark.parametrize(("parameters", "overrides", "says"), SWEEPS.values(), ids=SWEEPS)
+def test_a_sweep_file_is_read_as_carefully(tmp_path, canary, parameters, overrides, says):
+    command = ["${env}", "${interpreter}", "-m", "anx.run", *overrides, "${args_no_hyphens}"]
+    metric = {"name": "validation/plain_mean", "goal": "maximize"}
+    content = {"method": "grid", "metric": metric, "parameters": parameters, "command": command}
+    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(content))
+    file = read_sweep_file(tmp_path / "sweep.yaml")
+    with pytest.raises(ConfigError) as refused:
+        Sweep(file, tmp_path / "runs", None, [])
+    assert str(refused.value).startswith(f"{tmp_path / 'sweep.yaml'}: ")
+    assert says in str(refused.value)
+    assert not canary.exists()
+    if "stranger" in says:
+        Sweep(file, tmp_path / "runs", None, ["trust=[stranger]"])
 
 
 @pytest.mark.parametrize(
