@@ -267,5 +267,13 @@ def one_line(error: BaseException) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if unknown := re.search(r"Could not (?:find|load) '(.+)/(.+)'", text):
         group, name = unknown.groups()
-        return f"{group}={name} is unknown; allowed: {', '.join(getattr(error, 'options', None) or ['none'])}"
+        return f"{group}={name} is unknown; allowed: {', '.join(options_of(group, error)) or 'none'}"
     return "".join(letter if letter.isprintable() else " " for letter in " ".join(lines))  # a file's could be anything
+
+
+def options_of(group: str, error: BaseException) -> list[str]:
+    """The options of a group in which Hydra missed one: it lists them, or says where it searched."""
+    if options := getattr(error, "options", None):
+        return list(options)
+    folders = re.findall(r"path=file://(.+)", str(error))
+    return sorted({path.stem for folder in folders for path in Path(folder, group).glob("*.yaml")})

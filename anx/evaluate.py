@@ -11,6 +11,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from anx.agent.agent import Agent
@@ -29,6 +30,7 @@ from anx.envs.perturbations import Perturbation, Shuffle
 from anx.figures import Regression, study, write_study
 from anx.files import write_whole
 from anx.interop import load_into, read_weights
+from anx.population import in_precision
 from anx.rollout.base import Rollout
 from anx.rollout.evaluation import Evaluation, evaluate, share_that_differs, summarise
 from anx.video import film
@@ -73,7 +75,8 @@ def evaluate_config(config: DictConfig) -> dict[str, Any]:
         write_whole(output, json.dumps(result) + "\n")
         log.info("written to %s", output)
     if video:
-        film(video, rollout, config.seed, perturbations, f"{config.name}: {describe(config.perturbations)}")
+        with in_precision(agent, rollout.evaluation_dtype):
+            film(video, rollout, config.seed, perturbations, f"{config.name}: {describe(config.perturbations)}")
     if config.figures is not None:
         draw_figures(config, rollout, perturbations)
     return result
@@ -135,7 +138,7 @@ def only_shuffled(perturbations: DictConfig) -> bool:
 
 def print_table(config: DictConfig, rows: dict[str, Evaluation], differs: float | None) -> None:
     """The evaluation for a person to read."""
-    table = Table(title=f"{config.name}: {config.weights}", title_justify="left")
+    table = Table(title=escape(f"{config.name}: {config.weights}"), title_justify="left")
     for column in ("inputs", "mean", "std", "std. error", "episodes", "steps/s", "seconds"):
         table.add_column(column, justify="left" if column == "inputs" else "right", no_wrap=True)
     for name, evaluation in rows.items():

@@ -52,7 +52,8 @@ def find_file(path: Any, key: str) -> Path:
     if not path.is_file():
         raise ConfigError(f"{key}={path} is no file")
     try:
-        empty = not path.open("rb").read(1)
+        with path.open("rb") as file:
+            empty = not file.read(1)
     except OSError as error:
         raise ConfigError(f"{key}={path} can't be read ({error.strerror})") from None
     if empty:

@@ -22,6 +22,7 @@ from anx.figures import learning_curve, read_metrics, save, study, write_study
 from anx.files import write_whole
 from anx.interop import load_into, read_weights
 from anx.plain import read_yaml
+from anx.population import in_precision
 from anx.rollout.base import evenly_spaced
 from anx.trust import check_agent_config
 
@@ -84,7 +85,8 @@ def write_report(run_dir: Path, *, figures: bool = True, film: bool = True, trus
         with closing(rollout):
             if film and can_film():
                 caption = f"{config.name}: shuffled"
-                video.film(run_dir / "film.mp4", rollout, seed, [Shuffle()], caption, quality=FILM_QUALITY)
+                with in_precision(rollout.agent, rollout.evaluation_dtype):
+                    video.film(run_dir / "film.mp4", rollout, seed, [Shuffle()], caption, quality=FILM_QUALITY)
             if figures:
                 write_study(study(rollout, seed, [Shuffle()]), run_dir / "figures")
     path = run_dir / "report.html"

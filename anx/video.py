@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_map_only
 
 from anx.envs.perturbations import Perturbation
 from anx.files import whole
-from anx.population import get_vector, in_precision
+from anx.population import get_vector
 from anx.rollout.base import Moment, attention_to_inputs
 
 log = logging.getLogger(__name__)
@@ -45,8 +45,7 @@ COLOURS = matplotlib.colormaps["RdBu_r"]
 def film(
     path: Path, rollout: Any, seed: int, perturbations: Sequence[Perturbation], caption: str, *, quality: float = 7
 ) -> None:
-    """The first episode of `seed`, played by the rollout's agent in the precision it is evaluated in, as an mp4 in real
-    time.
+    """The first episode of `seed`, played by the rollout's agent, as an mp4 in real time.
 
     Quality goes from 0 to 10; less makes a smaller file.
 
@@ -56,8 +55,8 @@ def film(
     speed = getattr(rollout.env, "fps", 30)
     every = math.ceil(speed / MAX_FPS)
     scene = Scene(rollout.agent.splitter, getattr(rollout.env, "input_names", ()), caption)
-    with in_precision(rollout.agent, rollout.evaluation_dtype), whole(path) as unfinished:
-        moments = rollout.watch(get_vector(rollout.agent), seed, perturbations, pictures=True)
+    moments = rollout.watch(get_vector(rollout.agent), seed, perturbations, pictures=True)
+    with whole(path) as unfinished:
         writer: Any = imageio.get_writer(unfinished, fps=speed / every, codec="libx264", quality=quality)
         with writer:
             for moment in moments:

@@ -91,8 +91,8 @@ APPLIED = {
     "a value": (["pooler.gain=0.5"], {"pooler.gain": 0.5}),
     "a value of an environment": (["env.max_steps=7"], {"env.max_steps": 7}),
     "values with dots, quotes and commas": (
-        ["name='a.b, c=d'", "pooler.gain=1.25", "++pooler.scale=true", "policy.hidden_sizes=[]"],
-        {"name": "a.b, c=d", "pooler.gain": 1.25, "pooler.scale": True, "policy.hidden_sizes": []},
+        ["name='a.b, c=d [/e]'", "pooler.gain=1.25", "++pooler.scale=true", "policy.hidden_sizes=[]"],
+        {"name": "a.b, c=d [/e]", "pooler.gain": 1.25, "pooler.scale": True, "policy.hidden_sizes": []},
     ),
     "a deletion": (["~pooler.gain"], {"pooler.gain": None}),
     "another rollout's value": (["rollout.lanes=2"], {"rollout.lanes": 2}),

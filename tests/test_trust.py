@@ -1,6 +1,8 @@
 """A file of somebody else runs no code: what it names is checked before anything is imported."""
 
+import os
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ from omegaconf import OmegaConf
 import anx.evaluate
 from anx.build import AGENT_KEYS
 from anx.config import ConfigError
+from anx.envs.car_racing import read_picture
 from anx.interop import write_agent
 from anx.report import write_report
 from anx.sweep.file import read_sweep_file
@@ -227,6 +230,22 @@ def test_a_sweep_file_is_read_as_carefully(tmp_path, canary, parameters, overrid
     assert not canary.exists()
     if "stranger" in says:
         Sweep(file, tmp_path / "runs", None, ["trust=[stranger]"])
+
+
+@pytest.mark.parametrize("kind", ["EPS", "a pipe", "a folder", "a text"])
+def test_a_picture_that_a_file_names_is_opened_as_a_picture_only(tmp_path, kind):
+    path = tmp_path / "picture.png"
+    if kind == "EPS":  # Pillow would start Ghostscript
+        path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(x) run\n%%EOF\n")
+    elif kind == "a pipe":
+        os.mkfifo(path)
+    elif kind == "a folder":
+        path.mkdir()
+    else:
+        path.write_text("text")
+    with pytest.raises(ValueError, match=r"env\.background=.* is neither a picture file nor one of clouds"):
+        read_picture(str(path))
+    assert read_picture(str(Path(anx.evaluate.__file__).parent / "envs" / "backgrounds" / "hills.png")).size > (0, 0)
 
 
 @pytest.mark.parametrize(
