@@ -5,16 +5,17 @@ import functools
 import inspect
 import itertools
 import os
+import pkgutil
 import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union
 
 import hydra
-from hydra._internal.utils import _locate
+from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -82,12 +83,15 @@ def check_ablations(config: DictConfig) -> None:
 
 
 def describe_ablations() -> str:
-    """The ablations for the help, a line each: the first sentence of their files."""
+    """The ablations for the help, a line each, those of a user's own folders included: what their files begin with."""
+    loader = GlobalHydra.instance().config_loader()
+    folders = [Path(each.path) for each in loader.get_sources() if each.scheme() == "file"]
     lines = []
-    for path in sorted(Path(config_folder(), "ablation").glob("*.yaml")):
-        comments = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("# ")]
-        sentence = next(line[2:] for line in comments if not line.startswith("# @package"))
-        lines.append(f"{path.stem:20}{sentence}")
+    for name in loader.get_group_options("ablation"):
+        paths = [path for folder in folders if (path := folder / "ablation" / f"{name}.yaml").is_file()]
+        text = paths[0].read_text(encoding="utf-8") if paths else ""
+        comments = [line[2:] for line in text.splitlines() if line.startswith("# ") and "@package" not in line]
+        lines.append(f"{name:20}{comments[0] if comments else ''}".rstrip())
     return "\n".join(lines)
 
 
@@ -101,14 +105,13 @@ def check_types(node: Any, key: str = "") -> None:
             check_types(item, f"{key}.{index}")
     if not isinstance(node, dict):
         return
-    if node.get("_target_", "").startswith("anx."):
-        target = _locate(node["_target_"])
-        hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
-        arguments = inspect.signature(target).parameters
+    if "_target_" in node:
+        target = locate(f"{key}._target_", node["_target_"])
+        arguments, hints = signature_of(target)
         takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in arguments.values())
         for name, value in node.items():
             if not (takes_any or name in arguments or name.startswith("_")):
-                allowed = ", ".join(argument for argument in arguments if argument in node) or "none"
+                allowed = ", ".join([each for each in arguments if each in node] or arguments) or "none"
                 raise ConfigError(f"{key}.{name}={value} is no argument of {target.__name__}; allowed: {allowed}")
             if name in hints and not fits(value, hints[name]):
                 raise ConfigError(f"{key}.{name}={value} must be {describe(hints[name])}")
@@ -116,10 +119,46 @@ def check_types(node: Any, key: str = "") -> None:
         check_types(value, f"{key}.{name}" if key else str(name))
 
 
-def with_defaults(config: dict[str, Any]) -> dict[str, Any]:
+def locate(key: str, name: Any) -> Any:
+    """What a `_target_` names."""
+    try:
+        return pkgutil.resolve_name(name)
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        raise ConfigError(f"{key}={name} can't be imported ({error})") from None
+
+
+def signature_of(target: Any) -> tuple[Mapping[str, inspect.Parameter], dict[str, Any]]:
+    """What a component takes, and the annotations that say of which kind; anything, where it does not say."""
+    try:
+        arguments = inspect.signature(target).parameters
+        hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    except (ValueError, TypeError, NameError):  # not written in Python; annotated for type checkers only
+        return {"any": inspect.Parameter("any", inspect.Parameter.VAR_KEYWORD)}, {}
+    return arguments, hints
+
+
+def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     """A part's config with what its constructor takes where it says nothing: what an older version was built with."""
-    arguments = inspect.signature(_locate(config["_target_"])).parameters.values() if config.get("_target_") else ()
-    return {each.name: each.default for each in arguments if each.default is not inspect.Parameter.empty} | config
+    arguments = signature_of(locate("_target_", config["_target_"]))[0].values() if config.get("_target_") else ()
+    return {each.name: each.default for each in arguments if each.default is not inspect.Parameter.empty} | {**config}
+
+
+def difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
+    """The first key of an agent in which two configurations differ, with both values; None where it is the same one.
+
+    Those of a file may be anybody's: nothing that only it names is imported.
+    """
+    for part in ("agent", "splitter", "neuron", "pooler", "policy"):
+        now = ours.get(part, {})
+        then = theirs.get(part, {"_target_": now.get("_target_")})
+        if not isinstance(then, dict):
+            return part, then, now
+        if then.get("_target_") == now.get("_target_"):
+            then, now = with_defaults(then), with_defaults(now)
+        for key in sorted(then.keys() | now.keys()):
+            if then.get(key) != now.get(key):
+                return f"{part}.{key}", then.get(key), now.get(key)
+    return None
 
 
 def check_integer(key: str, value: Any, least: int) -> None:
@@ -228,6 +267,13 @@ def one_line(error: BaseException) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if unknown := re.search(r"Could not (?:find|load) '(.+)/(.+)'", text):
         group, name = unknown.groups()
-        allowed = ", ".join(sorted(path.stem for path in Path(config_folder(), group).glob("*.yaml")))
-        return f"{group}={name} is unknown; allowed: {allowed}"
-    return " ".join(lines)
+        return f"{group}={name} is unknown; allowed: {', '.join(options_of(group, error)) or 'none'}"
+    return "".join(letter if letter.isprintable() else " " for letter in " ".join(lines))  # a file's could be anything
+
+
+def options_of(group: str, error: BaseException) -> list[str]:
+    """The options of a group in which Hydra missed one: it lists them, or says where it searched."""
+    if options := getattr(error, "options", None):
+        return list(options)
+    folders = re.findall(r"path=file://(.+)", str(error))
+    return sorted({path.stem for folder in folders for path in Path(folder, group).glob("*.yaml")})

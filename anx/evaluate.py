@@ -9,13 +9,23 @@ from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from anx.agent.agent import Agent
-from anx.build import AGENT_KEYS, build_perturbations, build_rollout
-from anx.config import ConfigError, check_ablations, check_integer, check_types, check_writable, run_main
+from anx.agent_base import find_base, on_base, read_override
+from anx.build import build_perturbations, build_rollout
+from anx.config import (
+    ConfigError,
+    check_ablations,
+    check_integer,
+    check_types,
+    check_writable,
+    one_line_errors,
+    run_main,
+)
 from anx.envs.perturbations import Perturbation, Shuffle
 from anx.figures import Regression, study, write_study
 from anx.files import write_whole
@@ -26,19 +36,21 @@ from anx.video import film
 
 log = logging.getLogger(__name__)
 
+DEVICES = ("cpu", "cuda")
 MOST_REGRESSED = 100  # episodes: they are played one after the other
 
 
 def evaluate_config(config: DictConfig) -> dict[str, Any]:
     """What `config` asks for; prints the table and returns, and writes, what the json holds."""
+    overrides = list(HydraConfig.get().overrides.task)
+    config = on_base(config, overrides, HydraConfig.get().job.config_name)
     check_integer("episodes", config.episodes, least=1)
     check_integer("seed", config.seed, least=0)
     output = find_output(config.output, ".json")
     video = find_output(config.video, ".mp4", "video")
     if config.figures is not None:
         check_writable(str(config.figures))
-    overrides = list(HydraConfig.get().overrides.task)
-    agent, rollout, perturbations = build_evaluation(config, overrides)
+    agent, rollout, perturbations = build_evaluation(config)
     rows = {}
     try:
         if only_shuffled(config.perturbations):  # the agent should not notice: compare
@@ -79,19 +91,14 @@ def draw_figures(config: DictConfig, rollout: Rollout, perturbations: Sequence[P
     log.info("written to %s: %s", config.figures, ", ".join(f"{name}.png" for name in result.figures))
 
 
-def build_evaluation(
-    config: DictConfig, overrides: Sequence[str], key: str = "weights"
-) -> tuple[Agent, Rollout, list[Perturbation]]:
+def build_evaluation(config: DictConfig, key: str = "weights") -> tuple[Agent, Rollout, list[Perturbation]]:
     """The agent of `config` with its weights, where it acts and what befalls its inputs; all is checked, none played.
 
     Args:
-        config: an evaluation; takes over what the weights' file says of its agent, unless an experiment is chosen.
-        overrides: those that made it.
+        config: an evaluation.
         key: of the weights, for a message that they cannot be used.
     """
     weights = read_weights(config.weights, key)
-    if weights.config and not any(each.startswith("+experiment=") for each in overrides):
-        adopt(config, weights.config, overrides)
     check_ablations(config)
     check_types(OmegaConf.to_container(config, resolve=True))
     device = find_device(config.device)
@@ -112,25 +119,13 @@ def find_output(output: str | None, suffix: str, key: str = "output") -> Path | 
     return path
 
 
-def adopt(config: DictConfig, own: dict[str, Any], overrides: Sequence[str]) -> None:
-    """Take over what the weights' file says of its agent, but for what the command line sets by key."""
-    chosen = OmegaConf.from_dotlist(
-        [o.lstrip("+") for o in overrides if o.split("=")[0].lstrip("+").split(".")[0] in AGENT_KEYS and "." in o]
-    )
-    with open_dict(config):
-        for key in ("name", *AGENT_KEYS):
-            if key in own:
-                config[key] = own[key]
-    OmegaConf.set_struct(config, True)
-    for chosen_key in map(str, chosen):
-        config[chosen_key] = OmegaConf.merge(config[chosen_key], chosen[chosen_key])
-
-
-def find_device(name: str) -> torch.device:
+def find_device(name: Any) -> torch.device:
     """The device of that name, if this machine has it."""
+    if not isinstance(name, str) or name.split(":")[0] not in DEVICES:
+        raise ConfigError(f"device={name} is unknown; allowed: {', '.join(DEVICES)}")
     try:
         return torch.zeros(0, device=name).device
-    except (RuntimeError, AssertionError) as error:  # torch: unknown; known, but not in this build
+    except (RuntimeError, AssertionError) as error:  # torch: there is none; not in this build
         raise ConfigError(f"device={name} can't be used ({str(error).splitlines()[0]}); allowed: cpu, cuda") from None
 
 
@@ -141,7 +136,7 @@ def only_shuffled(perturbations: DictConfig) -> bool:
 
 def print_table(config: DictConfig, rows: dict[str, Evaluation], differs: float | None) -> None:
     """The evaluation for a person to read."""
-    table = Table(title=f"{config.name}: {config.weights}", title_justify="left")
+    table = Table(title=escape(f"{config.name}: {config.weights}"), title_justify="left")
     for column in ("inputs", "mean", "std", "std. error", "episodes", "steps/s", "seconds"):
         table.add_column(column, justify="left" if column == "inputs" else "right", no_wrap=True)
     for name, evaluation in rows.items():
@@ -187,7 +182,9 @@ def describe(perturbations: DictConfig) -> str:
 
 
 def main() -> None:
-    run_main(evaluate_config, "evaluate")
+    with one_line_errors():
+        base = find_base(*(read_override(sys.argv[1:], key) for key in ("weights", "trust", "experiment")))
+    run_main(evaluate_config, base)
 
 
 if __name__ == "__main__":

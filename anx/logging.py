@@ -11,6 +11,8 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from typing_extensions import override
 
+from anx.files import whole
+
 log = logging.getLogger(__name__)
 
 
@@ -66,12 +68,10 @@ class MetricsFile(Logger):
             self._write(rows)
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
-        unfinished = self.path.with_name(f".{self.path.name}.unfinished")
-        with unfinished.open("w", newline="") as file:
+        with whole(self.path) as unfinished, unfinished.open("w", newline="") as file:
             writer = csv.DictWriter(file, self._columns, extrasaction="ignore", restval="")
             writer.writeheader()
             writer.writerows(rows)
-        os.replace(unfinished, self.path)
 
     def _flush(self) -> None:
         if not self._row:

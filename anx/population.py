@@ -34,11 +34,16 @@ def set_vector(agent: nn.Module, vector: Tensor) -> None:
         parameter.copy_(own.view_as(parameter))
 
 
+def copy_like(agent: Module, x: Tensor) -> Module:
+    """A copy of the agent on the device and in the precision of `x`."""
+    with torch.inference_mode(False):
+        return copy.deepcopy(agent).to(x)
+
+
 def with_vector(agent: Module, vector: Tensor) -> Module:
     """A copy of the agent with parameters [D], on their device and in their precision."""
-    with torch.inference_mode(False):
-        own = copy.deepcopy(agent).to(vector)
-        set_vector(own, vector)
+    own = copy_like(agent, vector)
+    set_vector(own, vector)
     return own
 
 

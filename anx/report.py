@@ -4,7 +4,7 @@ import argparse
 import base64
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,13 +15,15 @@ from omegaconf import DictConfig, OmegaConf
 
 from anx import video
 from anx.build import build_rollout
-from anx.config import ConfigError, check_writable, one_line_errors
+from anx.config import ConfigError, check_integer, check_writable, one_line_errors
 from anx.envs.perturbations import Shuffle
 from anx.evolution.data import VALIDATION, derive_seed
 from anx.figures import learning_curve, read_metrics, save, study, write_study
 from anx.files import write_whole
 from anx.interop import load_into, read_weights
+from anx.plain import read_yaml
 from anx.rollout.base import evenly_spaced
+from anx.trust import check_agent_config
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +61,7 @@ class Picture(NamedTuple):
     data: str  # URI
 
 
-def write_report(run_dir: Path, *, figures: bool = True, film: bool = True) -> Path:
+def write_report(run_dir: Path, *, figures: bool = True, film: bool = True, trust: Sequence[str] = ()) -> Path:
     """Write report.html from what lies in a run's folder; returns its path.
 
     Without the agent's figures or its film, those that are already there are shown.
@@ -68,11 +70,12 @@ def write_report(run_dir: Path, *, figures: bool = True, film: bool = True) -> P
         run_dir: a run's folder, also of one that goes on or was interrupted.
         figures: play episodes with shuffled inputs, and draw figures of them.
         film: film one.
+        trust: packages whose components its config.yaml may name; the folder may be somebody else's.
 
     Raises:
-        ConfigError: it is no run's folder, or can't be written.
+        ConfigError: it is no run's folder, or can't be written, or names what is not trusted.
     """
-    config = read_config(run_dir)
+    config = read_config(run_dir, trust)
     check_writable(run_dir)
     if (run_dir / "metrics.csv").is_file():
         save(learning_curve(run_dir / "metrics.csv"), run_dir / "curve.png")
@@ -80,7 +83,6 @@ def write_report(run_dir: Path, *, figures: bool = True, film: bool = True) -> P
         seed = derive_seed(config.seed, VALIDATION)  # the episode of the pictures that were drawn while it learned
         with closing(rollout):
             if film and can_film():
-                rollout.agent.to(rollout.evaluation_dtype)
                 caption = f"{config.name}: shuffled"
                 video.film(run_dir / "film.mp4", rollout, seed, [Shuffle()], caption, quality=FILM_QUALITY)
             if figures:
@@ -90,13 +92,15 @@ def write_report(run_dir: Path, *, figures: bool = True, film: bool = True) -> P
     return path
 
 
-def read_config(run_dir: Path) -> DictConfig:
-    """A run's resolved configuration."""
+def read_config(run_dir: Path, trust: Sequence[str] = ()) -> DictConfig:
+    """A run's resolved configuration, whose agent and environment can be built: nothing else of it ever is."""
     path = run_dir / "config.yaml"
-    config = OmegaConf.load(path) if path.is_file() else None
-    if not isinstance(config, DictConfig) or not {"name", "seed", "env", "trainer"} <= set(config):
+    config = read_yaml(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else None
+    if not isinstance(config, dict) or not {"name", "seed", "env", "trainer"} <= set(config):
         raise ConfigError(f"RUN_FOLDER={run_dir} is no run's folder: it must hold a run's resolved config.yaml")
-    return config
+    check_agent_config(config, str(path), trust, option="--trust {}")
+    check_integer("seed", config["seed"], least=0)
+    return OmegaConf.create(config)
 
 
 def read_rollout(run_dir: Path, config: DictConfig) -> Any:
@@ -180,8 +184,12 @@ def flatten(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m anx.report", description="Write a run's report.html anew.")
     parser.add_argument("folder", metavar="RUN_FOLDER", type=Path, help="runs/NAME/DATE; the run may be interrupted")
+    parser.add_argument(
+        "--trust", metavar="PACKAGE", action="append", default=[], help="whose components config.yaml may name"
+    )
+    arguments = parser.parse_args()
     with one_line_errors():
-        print(write_report(parser.parse_args().folder))
+        print(write_report(arguments.folder, trust=arguments.trust))
 
 
 if __name__ == "__main__":

@@ -3,17 +3,20 @@
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
 from rich.table import Table
 
 from anx.agent.agent import Agent
+from anx.agent_base import EVALUATION, store_base
+from anx.build import AGENT_KEYS
 from anx.config import ConfigError, check_integer, run_main
 from anx.envs.perturbations import Perturbation
 from anx.evaluate import build_evaluation, find_output, make_console
 from anx.files import write_whole
+from anx.interop import read_weights
 from anx.rollout.base import Rollout
 from anx.rollout.evaluation import Evaluation, evaluate, summarise
 
@@ -100,11 +103,32 @@ def read_cells(config: DictConfig, name: str) -> Iterator[Cell]:
 
 
 def build(config: DictConfig, job: Job) -> tuple[Agent, Rollout, list[Perturbation]]:
-    """What `anx.evaluate` would build for a job."""
-    overrides = [*config.agents[job.agent].overrides, *job.overrides]
-    evaluation = hydra.compose("evaluate", overrides)
-    evaluation.weights, evaluation.device = config.weights[job.agent], config.device
-    return build_evaluation(evaluation, overrides, key=f"weights.{job.agent}")
+    """What `anx.evaluate` would build for a job; an agent that its file describes plays in the world of the table."""
+    key, path = f"weights.{job.agent}", config.weights[job.agent]
+    base, overrides = EVALUATION, list(config.agents[job.agent].overrides)
+    if agent := read_weights(path, key).config:
+        source, row = f"{key}={path}", hydra.compose(EVALUATION, overrides)
+        base, overrides = store_base(in_world_of(row, agent, source), source, config.trust), []
+    evaluation = hydra.compose(base, [*overrides, *job.overrides])
+    evaluation.weights, evaluation.device = path, config.device
+    return build_evaluation(evaluation, key)
+
+
+def in_world_of(row: DictConfig, agent: Any, source: str) -> dict[str, Any]:
+    """A file's agent where a table's row plays; ConfigError unless its parts are of the row's kinds.
+
+    Args:
+        row: the configuration of the row.
+        agent: what the file says.
+        source: of it.
+    """
+    ours: Any = OmegaConf.to_container(row, resolve=True)
+    for part in ("env", *(key for key in AGENT_KEYS if key not in ("env", "rollout"))):
+        theirs = agent.get(part, ours[part]) if isinstance(agent, dict) else None
+        kind = theirs.get("_target_") if isinstance(theirs, dict) else theirs
+        if kind != ours[part]["_target_"]:
+            raise ConfigError(f"{source} has {part} {kind}, the row is of agents with {ours[part]['_target_']}")
+    return {**agent, **{key: ours[key] for key in ("name", "env", "rollout")}}
 
 
 def numbers(paper: list[float] | None, result: Evaluation | None) -> list[str]:

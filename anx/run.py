@@ -26,6 +26,7 @@ from anx.interop import load_into, read_checkpoint, read_weights, write_agent
 from anx.logging import finish_wandb
 from anx.quiet import quiet_libraries
 from anx.rollout.evaluation import summarise
+from anx.trust import packages_to_trust, trust_override
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ def train(config: DictConfig) -> dict[str, Any] | None:
             "seed": config.seed,
             **{name: summarise(returns) for name, returns in learner.test_returns.items()},
         }
-        finish(run_dir, report, config.report)
+        finish(run_dir, report, config)
         reason = None
         return report
     except Exception as error:
@@ -152,7 +153,7 @@ def without(arguments: list[str], *keys: str) -> list[str]:
 
 @rank_zero_only
 def announce(run_dir: Path, config: DictConfig, identity: dict[str, Any]) -> None:
-    OmegaConf.save(config, run_dir / "config.yaml", resolve=True)
+    write_whole(run_dir / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     add_start(run_dir / "identity.json", identity)
     log.info("run folder: %s", run_dir)
 
@@ -163,7 +164,7 @@ def write_agent_once(agent: torch.nn.Module, config: dict[str, Any], path: Path)
 
 
 @rank_zero_only
-def finish(run_dir: Path, report: dict[str, Any], drawn: DictConfig | None) -> None:
+def finish(run_dir: Path, report: dict[str, Any], config: DictConfig) -> None:
     """Write report.json, say where everything is, and draw report.html: what is computed is safe before it is drawn."""
     write_whole(run_dir / "report.json", json.dumps(report, indent=2) + "\n")
     for name in ("plain", "shuffled"):
@@ -174,10 +175,11 @@ def finish(run_dir: Path, report: dict[str, Any], drawn: DictConfig | None) -> N
             report[name]["sem"],
             report[name]["episodes"],
         )
-    log.info("agent: %s\nto evaluate it:\n  python -m anx.evaluate weights=%s 'perturbations=[shuffle]'",
-             run_dir / "agent.safetensors", run_dir / "agent.safetensors")  # fmt: skip
-    if drawn:
-        log.info("report: %s", instantiate(drawn)(run_dir))
+    agent = run_dir / "agent.safetensors"
+    arguments = shlex.join([f"weights={agent}", *trust_override(config), "perturbations=[shuffle]"])
+    log.info("agent: %s\nto evaluate it:\n  python -m anx.evaluate %s", agent, arguments)
+    if config.report:
+        log.info("report: %s", instantiate(config.report, trust=packages_to_trust(config))(run_dir))
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import os
 from collections import deque
 from collections.abc import Sequence
 from functools import cache
@@ -18,6 +17,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
 from anx.envs.perturbations import Perturbation
+from anx.files import whole
 from anx.population import get_vector
 from anx.rollout.base import Moment, attention_to_inputs
 
@@ -55,9 +55,9 @@ def film(
     speed = getattr(rollout.env, "fps", 30)
     every = math.ceil(speed / MAX_FPS)
     scene = Scene(rollout.agent.splitter, getattr(rollout.env, "input_names", ()), caption)
-    moments = rollout.watch(get_vector(rollout.agent), seed, perturbations, pictures=True)
-    unfinished = path.with_name(f".{path.stem}.unfinished.mp4")
-    try:
+    vector = get_vector(rollout.agent).to(rollout.evaluation_dtype)
+    moments = rollout.watch(vector, seed, perturbations, pictures=True)
+    with whole(path) as unfinished:
         writer: Any = imageio.get_writer(unfinished, fps=speed / every, codec="libx264", quality=quality)
         with writer:
             for moment in moments:
@@ -66,9 +66,6 @@ def film(
                     writer.append_data(scene.frame())
             if not due:
                 writer.append_data(scene.frame())
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
     log.info("written to %s", path)
 
 

@@ -62,3 +62,4 @@ def test_the_neuron_of_ones_own_trains(tmp_path):
     done = subprocess.run([sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "agent.safetensors").is_file()
+    assert "agent.safetensors 'trust=[my_neuron]'" in done.stderr  # whoever evaluates it has to say so

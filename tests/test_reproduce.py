@@ -5,14 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import compose
+from conftest import compose, make_agent
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 import anx.evaluate
 import anx.reproduce
-from anx.build import build_perturbations, build_rollout
+from anx.build import AGENT_KEYS, build_perturbations, build_rollout
 from anx.config import check_types, config_folder
+from anx.evaluate import build_evaluation
+from anx.interop import write_agent
 from anx.rollout.evaluation import Evaluation
 
 CONFIGS = Path(config_folder())
@@ -208,6 +210,52 @@ def test_the_file_has_each_cell_as_soon_as_it_is_finished(reproduce, weights, pl
     monkeypatch.setattr(anx.reproduce, "evaluate", play_and_look)
     reproduce(weights[0], "tables=[cartpole]", "episodes=3")
     assert written == [1, 2, 3]
+
+
+def described(path, *overrides):
+    """A random agent in a file that describes it."""
+    config = compose(*overrides)
+    agent, _ = make_agent(*overrides)
+    said = OmegaConf.create({key: config[key] for key in ("name", *AGENT_KEYS)})
+    write_agent(agent.float(), OmegaConf.to_container(said, resolve=True), path)
+    return path
+
+
+def test_an_agent_that_its_file_describes_plays_as_it_is_in_the_world_of_the_table(reproduce, monkeypatch, tmp_path):
+    path = described(tmp_path / "own.safetensors", "pooler.num_queries=4", "pooler.gain=0.7", "env.max_steps=30")
+    configs = []
+
+    def note(config, key):
+        configs.append(config)
+        return build_evaluation(config, key)
+
+    monkeypatch.setattr(anx.reproduce, "build_evaluation", note)
+    monkeypatch.setattr(anx.reproduce, "evaluate", lambda *_: Evaluation(torch.ones(2), torch.ones(2), 1.0))
+    reproduce(f"weights.cartpole={path}", "tables=[cartpole]")
+    assert [config.pooler.gain for config in configs] == [0.7, 0.7, 0.5, 0.5]  # 0.5 is what these columns say
+    assert {config.pooler.num_queries for config in configs} == {4}
+    assert {config.env.max_steps for config in configs} == {1000}
+
+
+@pytest.mark.parametrize(
+    ("key", "overrides", "says"),
+    [
+        (
+            "cartpole",
+            ["policy=mlp", "pooler=mean"],
+            "has pooler anx.agent.pooler.MeanPooler, the row is of agents with",
+        ),
+        ("cartpole_fnn", [], "has neuron anx.agent.neuron.LSTMNeuron, the row is of agents with"),
+        ("ant", [], "has env anx.envs.cartpole.CartPoleSwingUpHarder, the row is of agents with anx.envs.ant.Ant"),
+    ],
+)
+def test_an_agent_of_another_kind_than_the_rows_is_refused(reproduce, played, capsys, tmp_path, key, overrides, says):
+    path = described(tmp_path / "own.safetensors", *overrides)
+    with pytest.raises(SystemExit) as end:
+        reproduce(f"weights.{key}={path}")
+    assert end.value.code == 2
+    assert f"error: weights.{key}={path} {says}" in capsys.readouterr().err
+    assert played == []
 
 
 @pytest.mark.parametrize("other", ["weights.ant=nothing.npz", "weights.cartpole_fnn=cartpole.npz"])

@@ -1,7 +1,6 @@
 """SIGINT and SIGTERM end a run cleanly, and checkpoints are written whole or not at all."""
 
 import logging
-import os
 import signal
 from pathlib import Path
 from types import FrameType
@@ -12,6 +11,7 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins import TorchCheckpointIO
 from typing_extensions import override
 
+from anx.files import whole
 from anx.interop import read_checkpoint
 
 log = logging.getLogger(__name__)
@@ -73,16 +73,11 @@ class WholeCheckpointIO(TorchCheckpointIO):
     @override
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         path = Path(path)
-        unfinished = path.with_name(f".{path.name}.unfinished")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with unfinished.open("wb") as file:
+            with whole(path) as unfinished, unfinished.open("wb") as file:
                 torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(unfinished, path)
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-            unfinished.unlink(missing_ok=True)
             log.warning("checkpoint %s could not be written, the run goes on: %s", path, error)
 
     @override

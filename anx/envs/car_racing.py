@@ -21,6 +21,7 @@ Pixels = NDArray[np.uint8]
 
 SIZE = 96  # side of an observation, pixels
 INDICATORS = 12  # rows at the bottom that show speed, steering and brakes
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # of backgrounds; Pillow's others may start programs
 BACKGROUNDS = Path(__file__).parent / "backgrounds"
 
 
@@ -289,8 +290,10 @@ def read_picture(background: str) -> Image.Image:
     shipped = sorted(path.stem for path in BACKGROUNDS.glob("*.png"))
     path = BACKGROUNDS / f"{background}.png" if background in shipped else Path(background)
     try:
-        return Image.open(path).convert("RGB")
-    except (OSError, UnidentifiedImageError):
+        if not path.is_file():  # a pipe would be waited for
+            raise FileNotFoundError(path)
+        return Image.open(path, formats=FORMATS).convert("RGB")
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
         raise ValueError(
             f"env.background={background} is neither a picture file nor one of {', '.join(shipped)}"
         ) from None

@@ -10,7 +10,7 @@ from lightning import LightningModule
 from torch import Tensor
 
 from anx.agent.agent import Agent
-from anx.config import ConfigError, with_defaults
+from anx.config import ConfigError, difference
 from anx.envs.perturbations import Perturbation, Shuffle
 from anx.evolution.optimizer import NevergradOptimizer
 from anx.population import get_vector
@@ -69,17 +69,12 @@ class Evolution(LightningModule):
 
     def check_resumable(self, checkpoint: dict[str, Any]) -> None:
         """Raise ConfigError unless the checkpoint is of this agent, weightless parts included, and this search."""
-        theirs, ours = checkpoint.get("config") or {}, self.agent_config or {}
-        for part in ("agent", "splitter", "neuron", "pooler", "policy"):
-            now = ours.get(part, {})
-            then = theirs.get(part, {"_target_": now.get("_target_")})
-            then, now = with_defaults(then), with_defaults(now)
-            for key in sorted(then.keys() | now.keys()):
-                if then.get(key) != now.get(key):
-                    raise ConfigError(
-                        f"{part}.{key}={now.get(key)}, but ckpt_path was trained with {part}.{key}={then.get(key)}; "
-                        "a run is resumed with the agent it was started with"
-                    )
+        if differs := difference(checkpoint.get("config") or {}, self.agent_config or {}):
+            key, then, now = differs
+            raise ConfigError(
+                f"{key}={now}, but ckpt_path was trained with {key}={then}; "
+                "a run is resumed with the agent it was started with"
+            )
         self.optimizer.check_resumable(checkpoint["optimizer_states"][0])
 
     def configure_optimizers(self) -> NevergradOptimizer:

@@ -34,14 +34,14 @@ def study(
     that follow, the first half of them held out; their inputs are perturbed, too.
 
     Args:
-        rollout: its agent is put into double precision, in which the order of the inputs changes no bit of the latent
+        rollout: its agent plays in double precision, in which the order of the inputs changes no bit of the latent
             code (see `AttentionPooler.forward`); in single precision chaos would make two episodes of one.
         seed: of the episodes.
         perturbations: of the inputs.
         label: what they are called.
         episodes: of the regression, at least 2.
     """
-    vector = get_vector(rollout.agent.double())
+    vector = get_vector(rollout.agent).double()
     plain = rollout.trace(vector, seed)
     perturbed = rollout.trace(vector, seed, perturbations)
     regression = None

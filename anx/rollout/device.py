@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves, tree_map, tree_structure, tree_unfl
 from anx.agent.agent import Agent
 from anx.agent.state import returned_as
 from anx.envs.perturbations import Perturbation
-from anx.population import Packed, in_precision_of, prepare, unflatten, vectorise, with_vector
+from anx.population import Packed, copy_like, in_precision_of, prepare, unflatten, vectorise, with_vector
 from anx.rollout.base import Episodes, Moment, Rollout
 from anx.rollout.batch import Batch, Running
 from anx.rollout.compilation import CannotCompileError, CompiledStep, give_up_compiling
@@ -112,12 +112,12 @@ class DeviceRollout(Rollout):
 
     def _compiled_step(self, rolling: "_Rolling", candidates: int) -> CompiledStep | None:
         """The compiled step of a rollout, where it is to be compiled and can be."""
-        perturbations = rolling.perturbations
+        population, perturbations = rolling.population, rolling.perturbations
         if not self._compiles(candidates, rolling.episodes):
             return None
-        key = tuple(map(id, perturbations))  # the compiled step keeps them alive
+        key = (population.dtype, population.device, *map(id, perturbations))  # the compiled step keeps them alive
         if key not in self._compiled:
-            self._compiled[key] = CompiledStep(make_step(copy.deepcopy(self.agent), self.env, rolling.sensing()))
+            self._compiled[key] = CompiledStep(make_step(rolling.agent, self.env, rolling.sensing()))
         compiled = self._compiled[key]
         try:
             rolling.compile(compiled)
@@ -148,14 +148,15 @@ class _Rolling:
         self.episodes = episodes
         self.perturbations = tuple(perturbations)
         self.seed = seed
-        named = unflatten(rollout.agent, population)
-        self.parameters = Packed((named, prepare(rollout.agent, named)))  # leaves [P, ...]
+        self.agent = copy_like(rollout.agent, population)
+        named = unflatten(self.agent, population)
+        self.parameters = Packed((named, prepare(self.agent, named)))  # leaves [P, ...]
         self.returns = population.new_zeros(len(population) * episodes)
         self.lengths = torch.zeros_like(self.returns, dtype=torch.int32)
         self.start = tree_map(
             partial(in_precision_of, population), rollout.env.reset(episodes, torch.Generator().manual_seed(seed))
         )
-        blank = rollout.agent.initial_state(self.sensing().num_inputs)
+        blank = self.agent.initial_state(self.sensing().num_inputs)
         self.blank = tree_map(partial(in_precision_of, population), blank)
 
         state = (self.start, self.blank, 0, 0, False)  # and an episode's return, length, and whether it goes on
@@ -165,7 +166,7 @@ class _Rolling:
 
     def sensing(self) -> Sensing:
         """From the episodes' first step on."""
-        return Sensing(self.rollout.agent, self.perturbations, self.episodes, self.seed)
+        return Sensing(self.agent, self.perturbations, self.episodes, self.seed)
 
     def parts(self) -> list[Tensor]:
         """The jobs, ordered by candidate, in parts that share no candidate, one a core; a single candidate's episodes
@@ -201,7 +202,7 @@ class _Rolling:
         """Play jobs, ordered by candidate, to their ends."""
         with torch.inference_mode():  # a thread's own
             env, sensing = self.rollout.env, self.sensing()
-            step = compiled or make_step(copy.deepcopy(self.rollout.agent), env, sensing)
+            step = compiled or make_step(copy.deepcopy(self.agent), env, sensing)
             jobs, t, every = self.first(job), 0, self.rollout.compact_every
             while t < env.max_steps and len(jobs.job) and not stop.is_set():
                 batch = self._batch(step, jobs)

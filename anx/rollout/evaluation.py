@@ -26,9 +26,9 @@ def evaluate(
     agent: Agent, rollout: Rollout, episodes: int, seed: int, perturbations: Sequence[Perturbation] = ()
 ) -> Evaluation:
     """R episodes of an agent, in the precision that its rollout is evaluated in."""
-    agent.to(rollout.evaluation_dtype)
     start = time.perf_counter()
-    achieved = rollout(get_vector(agent).unsqueeze(0), episodes, seed, perturbations)
+    vector = get_vector(agent).to(rollout.evaluation_dtype)
+    achieved = rollout(vector.unsqueeze(0), episodes, seed, perturbations)
     return Evaluation(achieved.returns[0], achieved.steps[0], time.perf_counter() - start)
 
 

@@ -1,6 +1,5 @@
 """The rollout for environments that step on the CPU: slots that take one (candidate, episode) job after the other."""
 
-import copy
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import partial
@@ -14,7 +13,7 @@ from torch.utils._pytree import tree_map
 from anx.agent.agent import Agent
 from anx.agent.merging import apart
 from anx.envs.perturbations import Perturbation
-from anx.population import in_precision_of, vectorise, with_vector
+from anx.population import copy_like, in_precision_of, vectorise, with_vector
 from anx.rollout.base import Episodes, Moment, Rollout
 from anx.rollout.compilation import CannotCompileError, CompiledStep, give_up_compiling
 from anx.rollout.sensing import Sensing
@@ -79,7 +78,7 @@ class HostRollout(Rollout):
         candidates: int | None = None,
     ) -> Episodes:
         with torch.inference_mode():
-            jobs = Jobs(self.agent, population, episodes, seed)
+            jobs = Jobs(copy_like(self.agent, population), population, episodes, seed)
             groups = self._open(min(self.slots, jobs.count), training)
             compiled = self._compiled_step(jobs, perturbations, (candidates or len(population)) * episodes)
             tasks = [partial(self._play, jobs, perturbations, compiled, group) for group in groups]
@@ -100,7 +99,7 @@ class HostRollout(Rollout):
     ) -> None:
         """Play jobs on some vector environments, until none is left."""
         with torch.inference_mode():  # a thread's own
-            agent = copy.deepcopy(self.agent)
+            agent = copy_like(self.agent, jobs.population)
             step = self._step(agent, perturbations, jobs.population.dtype, compiled)
             shares = [Share(agent, step, self.env.max_steps, envs, jobs, perturbations) for envs in group]
             for share in shares:
@@ -115,11 +114,11 @@ class HostRollout(Rollout):
             compiles = count >= COMPILED_JOBS and not self.agent.merges
         if not compiles:
             return None
-        dtype = jobs.population.dtype
-        key = (dtype, *map(id, perturbations))  # the compiled step keeps them alive
+        population = jobs.population
+        key = (population.dtype, population.device, *map(id, perturbations))  # the compiled step keeps them alive
         if key not in self._compiled:
-            step = plain_step(copy.deepcopy(self.agent), perturbations, dtype)
-            self._compiled[key] = CompiledStep(step)
+            agent = copy_like(self.agent, population)
+            self._compiled[key] = CompiledStep(plain_step(agent, perturbations, population.dtype))
         return self._compiled[key]
 
     def _step(

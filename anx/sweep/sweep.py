@@ -9,18 +9,21 @@ from typing import Any
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from anx.agent_base import read_override
 from anx.config import ConfigError, check_writable
 from anx.evaluate import make_console
 from anx.figures import save
 from anx.figures.sweep import sweep_figure
 from anx.files import write_whole
+from anx.interop import read_weights
 from anx.run import train, without
-from anx.sweep.distribution import Point
+from anx.sweep.distribution import Choice, Point
 from anx.sweep.file import SweepFile
 from anx.sweep.launch import Launches, Task, open_launches
 from anx.sweep.points import is_finished, last_value, launch_overrides, name_of, to_overrides
 from anx.sweep.search import Bayes, Grid, Random, Search
 from anx.sweep.table import Row, contents, means, print_tables, rank, to_csv, to_markdown
+from anx.trust import check_overrides, trust_override
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +50,7 @@ class Sweep:
         self, file: SweepFile, folder: Path, count: int | None, overrides: Sequence[str], task: Task = train
     ) -> None:
         keys = [check_override(file, override) for override in overrides]
+        check_overrides(overrides_of(file), str(file.path), read_override(overrides, "trust") or ())
         self.file = file
         self.folder = folder
         self.rows: dict[str, Row] = {}  # by the names of the points' folders
@@ -161,7 +165,18 @@ class Sweep:
             own = [each for each in self._overrides if not each.startswith("hydra")]
             log.info("the best setting:\n  python -m anx.run %s", shlex.join([*own, *to_overrides(best[0].point)]))
             agent = rank(rows, maximize)[0].folder / "agent.safetensors"
-            log.info("the best run's agent:\n  python -m anx.evaluate weights=%s 'perturbations=[shuffle]'", agent)
+            trusted = trust_override(read_weights(agent).config or {}) if agent.is_file() else []
+            arguments = shlex.join([f"weights={agent}", *trusted, "perturbations=[shuffle]"])
+            log.info("the best run's agent:\n  python -m anx.evaluate %s", arguments)
+
+
+def overrides_of(file: SweepFile) -> list[str]:
+    """What a sweep file sets its keys to; of those that are numbers, one each."""
+    texts = {
+        key: [value for value in each.values if isinstance(value, str)] if isinstance(each, Choice) else []
+        for key, each in file.parameters.items()
+    }
+    return [*file.overrides, *(f"{key}={value}" for key, values in texts.items() for value in values or ["0"])]
 
 
 def find_count(file: SweepFile, count: int | None) -> int:

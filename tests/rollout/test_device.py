@@ -198,6 +198,17 @@ def test_an_uncompiled_rollout_gives_the_same_on_any_number_of_cores(candidates,
     assert torch.equal(one.steps, three.steps)
 
 
+def test_one_rollout_plays_both_precisions_and_leaves_its_agent_alone():
+    agent, _ = make_agent()
+    before = {name: value.clone() for name, value in agent.float().state_dict(keep_vars=False).items()}
+    rollout = DeviceRollout(agent, CartPoleSwingUpHarder(max_steps=40), compile=False)
+    population = random_population(agent, 2)
+    double, single = rollout(population, 3, 0).returns, rollout(population.float(), 3, 0).returns
+    assert (double.dtype, single.dtype) == (torch.float64, torch.float32)
+    torch.testing.assert_close(single.double(), double, rtol=0, atol=1e-3)
+    assert all(torch.equal(agent.state_dict()[name], value) for name, value in before.items())
+
+
 def test_jobs_are_arranged_so_that_a_row_holds_one_candidates_jobs():
     candidate = torch.tensor([0, 0, 0, 2, 3, 3])
     row, source, valid = arrange(candidate, lanes=2, multiple=4)
