@@ -1,5 +1,7 @@
 """CMA-ES (Hansen 2016): nevergrad's, which is pycma's, in whole populations."""
 
+from functools import partial
+
 import numpy as np
 
 from anx.evolution import pycma
@@ -33,13 +35,21 @@ class CMASolver(Solver):
     ) -> None:
         self.popsize = popsize
         self.sigma_min = sigma_min
-        self._dimension = dimension
-        self._options = {"popsize": popsize, "sigma0": sigma0, "diagonal": diagonal, "step_size": step_size}
+        self.diagonal = diagonal
         self._random_state = np.random.RandomState(seed)
+        self._make_strategy = partial(
+            pycma.build,
+            dimension,
+            popsize=popsize,
+            sigma0=sigma0,
+            diagonal=diagonal,
+            step_size=step_size,
+            random_state=self._random_state,
+        )
         self._build()
 
     def _build(self) -> None:
-        self.strategy = pycma.build(self._dimension, **self._options, random_state=self._random_state)  # type: ignore[arg-type]
+        self.strategy = self._make_strategy()
         self._asked: list[np.ndarray] = []
         self._remember()
 
@@ -63,7 +73,9 @@ class CMASolver(Solver):
         return np.array(self.strategy.mean)
 
     def statistics(self) -> dict[str, float]:
-        return {"sigma": float(self.strategy.sigma), "condition_number": float(self.strategy.condition_number)}
+        scaling = self.strategy.sigma_vec.scaling  # a diagonal strategy's standard deviations, which pycma leaves out
+        condition = np.square(scaling.max() / scaling.min()) if self.diagonal else self.strategy.condition_number
+        return {"sigma": float(self.strategy.sigma), "condition_number": float(condition)}
 
     def state(self) -> State:
         return {**pycma.get_state(self.strategy), "directions": self._directions, "random": self._randomness}

@@ -14,7 +14,7 @@ import numpy as np
 from cma.sigma_adaptation import CMAAdaptSigmaCSA, CMAAdaptSigmaTPA
 
 from anx.config import ConfigError
-from anx.evolution.state import State
+from anx.evolution.state import State, check_has
 
 RULES = {"csa": CMAAdaptSigmaCSA, "tpa": CMAAdaptSigmaTPA}
 
@@ -30,7 +30,10 @@ STATE = {
     "step_size": ("ps", "s"),
     "scaling": ("scaling", "is_identity", "dim"),
 }
-NEEDED = {"strategy": {"mean", "sigma", "pc", "pc2", "countiter", "countevals"}, "scaling": {"scaling", "is_identity"}}
+NEEDED = {
+    "strategy": ("mean", "sigma", "pc", "pc2", "countiter", "countevals", "pop_injection_directions"),
+    "scaling": STATE["scaling"],
+}
 
 
 def build(
@@ -44,8 +47,7 @@ def build(
     )
     strategy = factory(array, budget=None, num_workers=1).es
     for part, names in NEEDED.items():
-        if missing := [name for name in sorted(names) if not hasattr(_parts(strategy)[part], name)]:
-            raise RuntimeError(f"pycma {version('cma')} is not one that anx knows: it has no {', '.join(missing)}")
+        check_has(_parts(strategy)[part], names, "cma")
     return strategy
 
 
@@ -74,7 +76,7 @@ def get_state(strategy: Any) -> State:
 
 def set_state(strategy: Any, state: State, directions: np.ndarray) -> None:
     """Give a strategy fresh from `build` the state of another; ConfigError where it has no place for it."""
-    if state["strategy"]["countiter"]:  # what pycma makes only in its first generation is made
+    if state.get("strategy", {}).get("countiter"):  # what pycma makes only in its first generation is made
         strategy.tell(strategy.ask(), list(range(strategy.popsize)))
     for part, owner in _parts(strategy).items():
         values = state.get(part, {})

@@ -1,5 +1,7 @@
 """A solver's state as data: arrays by name, and their way into a checkpoint and back."""
 
+from collections.abc import Iterable
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -42,3 +44,9 @@ def random_state_to_data(random_state: np.random.RandomState) -> State:
 def random_state_from_data(random_state: np.random.RandomState, state: State) -> None:
     """Set a random state to what `random_state_to_data` made of another."""
     random_state.set_state({**state, "state": {**state["state"], "key": state["state"]["key"].astype(np.uint32)}})
+
+
+def check_has(owner: Any, names: Iterable[str], library: str) -> None:
+    """RuntimeError unless a library's object has what anx relies on and its authors do not promise."""
+    if missing := [name for name in names if not hasattr(owner, name)]:
+        raise RuntimeError(f"{library} {version(library)} is not one that anx knows: it has no {', '.join(missing)}")

@@ -9,7 +9,7 @@ from nevergrad.optimization.utils import Pruning
 
 from anx.config import ConfigError
 from anx.evolution.solver import Solver
-from anx.evolution.state import State, random_state_from_data, random_state_to_data
+from anx.evolution.state import State, check_has, random_state_from_data, random_state_to_data
 
 CONTROLLER = ("llambda", "mu")  # the sizes that nevergrad adapts, by its names
 
@@ -39,6 +39,8 @@ class TBPSASolver(Solver):
         factory = ng.optimizers.ParametrizedTBPSA(naive=False, initial_popsize=max(self.popsize // 4, 1))
         # As many workers as candidates: the size never falls below P.
         self._solver: Any = factory(self._array, budget=None, num_workers=self.popsize)
+        check_has(self._solver, ("children", "current_center", "sigma", "popsize"), "nevergrad")
+        check_has(self._solver.popsize, (*CONTROLLER, "_loss_record"), "nevergrad")
         self._solver.pruning = Pruning(1, 2)  # nevergrad keeps every point ever told otherwise
         self._asked: list[Any] = []
         self._randomness = random_state_to_data(self._random_state)

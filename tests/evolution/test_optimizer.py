@@ -45,10 +45,20 @@ def test_seed_0_is_a_seed():
     assert not torch.equal(populations[0], populations[2])
 
 
+SEARCHES = {
+    "csa": lambda: CMAES(start(), popsize=12),
+    "tpa": lambda: CMAES(start(), popsize=12, step_size="tpa"),
+    "diagonal tpa": lambda: CMAES(start(), popsize=12, diagonal=True, step_size="tpa"),
+    "tbpsa": lambda: NevergradOptimizer(start(), name="TBPSA", popsize=12),
+}
+
+
 @pytest.mark.parametrize("through_a_checkpoint", [False, True])
-def test_candidates_of_an_interrupted_generation_are_evaluated_again(through_a_checkpoint):
-    optimizer = CMAES(start(), popsize=12)
-    run(optimizer, 2)
+@pytest.mark.parametrize("search", SEARCHES)
+def test_candidates_of_an_interrupted_generation_are_evaluated_again(search, through_a_checkpoint):
+    straight, optimizer = SEARCHES[search](), SEARCHES[search]()
+    run(straight, 15)
+    run(optimizer, 5)
     seen = []
 
     def interrupted():
@@ -58,10 +68,12 @@ def test_candidates_of_an_interrupted_generation_are_evaluated_again(through_a_c
     with pytest.raises(KeyboardInterrupt):
         optimizer.step(interrupted)
     if through_a_checkpoint:
-        optimizer, old = CMAES(start(), popsize=12), optimizer
+        optimizer, old = SEARCHES[search](), optimizer
         optimizer.load_state_dict(old.state_dict())
     optimizer.step(lambda: seen.append(optimizer.population) or ellipsoid(optimizer.population))
     assert torch.equal(seen[0], seen[1])
+    run(optimizer, 9)
+    np.testing.assert_array_equal(optimizer.mean(), straight.mean())
 
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf"), float("-inf")])
