@@ -14,9 +14,9 @@ from anx.evolution.solver import Solver
 from anx.evolution.state import to_arrays, to_tensors
 from anx.evolution.tbpsa import TBPSASolver
 
-# nevergrad's solvers that reliably beat random search where every generation plays other episodes. Its elitist ones keep
-# for ever whoever was lucky once: OnePlusOne and PSO do not beat it on a noisy ellipsoid, DE, NoisyDE, TwoPointsDE and
-# RealSpacePSO not with every seed on cart-pole's first generations.
+# nevergrad's solvers that reliably beat random search where every generation plays other episodes. Its elitist ones
+# keep for ever whoever was lucky once: OnePlusOne and PSO do not beat it on a noisy ellipsoid; DE, NoisyDE, TwoPointsDE
+# and RealSpacePSO not with every seed on cart-pole's first generations.
 NEVERGRAD_SOLVERS = {"TBPSA": TBPSASolver}
 
 
