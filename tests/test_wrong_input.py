@@ -77,7 +77,7 @@ RUNS = {
     ),
     "accumulated gradients": (["+trainer.accumulate_grad_batches=2"], ["accumulate_grad_batches=2", "must be 1"]),
     "a splitter for another environment": (["splitter=patch"], ["splitter=PatchSplitter", "use splitter=scalar"]),
-    "a solver that nevergrad has not": (["optimizer=nevergrad", "optimizer.name=XYZ"], ["optimizer.name=XYZ"]),
+    "a solver that is not offered": (["optimizer=nevergrad", "optimizer.name=PSO"], ["optimizer.name=PSO", "TBPSA"]),
     "weights that do not exist": (["weights=nothing.npz"], ["weights=nothing.npz", "does not exist"]),
     "a checkpoint that does not exist": (["ckpt_path=nothing.ckpt"], ["ckpt_path=nothing.ckpt", "does not exist"]),
     "a report of another kind": (["report.film=maybe"], ["report.film=maybe", "true or false"]),
@@ -107,7 +107,8 @@ def test_a_run_refuses_a_checkpoint_that_another_configuration_left(refused, mon
     anx.run.main()
     capsys.readouterr()
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
-    assert "popsize 8, this run's has 10" in refused(anx.run.main, *base, "optimizer.popsize=10", f"ckpt_path={last}")
+    popsize = refused(anx.run.main, *base, "optimizer.popsize=10", f"ckpt_path={last}")
+    assert "optimizer.popsize=10, but ckpt_path was trained with optimizer.popsize=8" in popsize
     assert "pooler.num_queries" in refused(anx.run.main, *base, "pooler.num_queries=4", f"ckpt_path={last}")
 
 

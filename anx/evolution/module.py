@@ -12,7 +12,7 @@ from torch import Tensor
 from anx.agent.agent import Agent
 from anx.config import ConfigError, difference
 from anx.envs.perturbations import Perturbation, Shuffle
-from anx.evolution.optimizer import NevergradOptimizer
+from anx.evolution.optimizer import SolverOptimizer
 from anx.population import get_vector
 from anx.rollout.base import Rollout
 
@@ -40,7 +40,7 @@ class Evolution(LightningModule):
         self,
         agent: Agent,
         rollout: Rollout,
-        optimizer: Callable[[Any], NevergradOptimizer],
+        optimizer: Callable[[Any], SolverOptimizer],
         *,
         rollouts: int = 16,
         validation_episodes: int = 500,
@@ -77,7 +77,7 @@ class Evolution(LightningModule):
             )
         self.optimizer.check_resumable(checkpoint["optimizer_states"][0])
 
-    def configure_optimizers(self) -> NevergradOptimizer:
+    def configure_optimizers(self) -> SolverOptimizer:
         return self.optimizer
 
     def training_step(self, seed: int, batch_idx: int) -> Tensor:

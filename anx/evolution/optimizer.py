@@ -1,104 +1,72 @@
-"""nevergrad's solvers as torch optimizers: one step is one generation, ask -> fitness -> tell."""
+"""Solvers as torch optimizers: one step is one generation, ask -> fitness -> tell."""
 
-import pickle
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
-import nevergrad as ng
 import numpy as np
 import torch
-from cma.sigma_adaptation import CMAAdaptSigmaCSA, CMAAdaptSigmaTPA
-from nevergrad.optimization.utils import Pruning
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from anx.config import ConfigError
+from anx.evolution.cmaes import CMASolver
+from anx.evolution.solver import Solver
+from anx.evolution.state import to_arrays, to_tensors
+from anx.evolution.tbpsa import TBPSASolver
 
-# pycma's termination criteria. When one fires, nevergrad restarts the search at 0 without a word; evolution ends when
-# the trainer says so.
-NEVER_STOP = {
-    "tolfun": 0,
-    "tolfunhist": 0,
-    "tolx": 0,
-    "tolflatfitness": np.inf,
-    "tolfacupx": np.inf,
-    "tolupsigma": np.inf,
-    "maxiter": np.inf,
-    "tolstagnation": 0,
-    "tolconditioncov": 0,
-    "signals_filename": None,
-}
-STEP_SIZES = {"csa": CMAAdaptSigmaCSA, "tpa": CMAAdaptSigmaTPA}
+# nevergrad's solvers that reliably beat random search where every generation plays other episodes. Its elitist ones
+# keep for ever whoever was lucky once: OnePlusOne and PSO do not beat it on a noisy ellipsoid; DE, NoisyDE, TwoPointsDE
+# and RealSpacePSO not with every seed on cart-pole's first generations.
+NEVERGRAD_SOLVERS = {"TBPSA": TBPSASolver}
 
 
-class NevergradOptimizer(torch.optim.Optimizer):
-    """Any of nevergrad's optimizers. Fitness is maximised; the sign turns here and nowhere else.
+class SolverOptimizer(torch.optim.Optimizer):
+    """A solver that searches over a module's parameters. Fitness is maximised.
 
-    `step(closure)` asks for a population, lets the closure evaluate it, tells its fitness, and writes the best estimate
-    into the parameters. The closure finds the population [P, D] in `population` and returns the fitness [P].
+    `step(closure)` asks for a population, lets the closure evaluate it, tells its fitness, and writes the mean into the
+    parameters. The closure finds the population [P, D] in `population` and returns the fitness [P].
 
     Args:
         params: the module's parameters; their values are where the search starts.
-        name: nevergrad's name of the optimizer, `OnePlusOne` or `TwoPointsDE` for example.
-        popsize: P, candidates a generation.
-        sigma0: the scale of the first candidates around the start.
-        seed: of the solver's randomness.
+        make_solver: D -> the solver.
+        settings: what the user chose, by its key; a run is resumed with the same.
     """
 
     def __init__(
-        self, params: Iterable[Any], *, name: str, popsize: int = 256, sigma0: float = 0.1, seed: int = 0
+        self, params: Iterable[Any], make_solver: Callable[[int], Solver], settings: dict[str, int | float | bool | str]
     ) -> None:
-        if popsize < 2:
-            raise ValueError(f"optimizer.popsize={popsize} must be at least 2")
-        if sigma0 <= 0:
-            raise ValueError(f"optimizer.sigma0={sigma0} must be greater than 0")
         super().__init__(params, {})
-        self.name = name
-        self.popsize = popsize
-        self.sigma0 = sigma0
+        self.settings = settings
         self.nan_count = 0  # of the last generation
         self._start = parameters_to_vector(self._parameters()).detach().double().cpu().numpy()
-        self._asked: list[Any] = []  # candidates that were asked for and not yet told
-        self._solver = self._build(np.random.RandomState(seed))
+        self._asked: np.ndarray | None = None  # candidates that were asked for and not yet told, around 0
+        self.solver = make_solver(len(self._start))
 
     def _parameters(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]
 
-    def _build(self, random_state: np.random.RandomState) -> Any:
-        if self.name not in ng.optimizers.registry:
-            raise ValueError(
-                f"optimizer.name={self.name} is not an optimizer of nevergrad; python -c "
-                '"import nevergrad; print(*sorted(nevergrad.optimizers.registry))" prints them'
-            )
-        return self._prepared(ng.optimizers.registry[self.name], random_state)
-
-    def _prepared(self, factory: Any, random_state: np.random.RandomState) -> Any:
-        # The start is added outside: with `init`, rounding makes pycma take every point for a foreign one.
-        array = ng.p.Array(shape=self._start.shape)
-        array.set_mutation(sigma=self.sigma0)
-        array.random_state = random_state
-        solver = factory(array, budget=None, num_workers=1)
-        solver.pruning = Pruning(1, 2)  # nevergrad keeps every point ever told otherwise
-        return solver
+    @property
+    def popsize(self) -> int:
+        """P, candidates a generation."""
+        return self.solver.popsize
 
     @property
     def population(self) -> Tensor:
         """The candidates that wait for their fitness, [P, D]."""
-        if not self._asked:
+        if self._asked is None:
             raise RuntimeError("no population has been asked for: it exists while `step` calls its closure")
-        values = np.stack([self._value(candidate) for candidate in self._asked])
-        return torch.from_numpy(values).to(self._parameters()[0])
+        return torch.from_numpy(self._start + self._asked).to(self._parameters()[0])
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor]) -> Tensor:  # type: ignore[override]
         """One generation; returns the fitness [P] as the closure gave it."""
-        if not self._asked:  # else a generation was interrupted: evaluate the same candidates
-            self._asked = [self._solver.ask() for _ in range(self.popsize)]
+        if self._asked is None:  # else a generation was interrupted: evaluate the same candidates
+            self._asked = self.solver.ask()
         fitness = closure()
         if fitness.shape != (self.popsize,):
             raise ValueError(f"the closure returned fitness of shape {tuple(fitness.shape)}, not ({self.popsize},)")
-        self._tell(self._rank_nan_last(fitness.double().cpu().numpy()))
-        self._asked = []
+        self.solver.tell(self._rank_nan_last(fitness.double().cpu().numpy()))
+        self._asked = None
         vector_to_parameters(torch.from_numpy(self.mean()).to(self._parameters()[0]), self._parameters())
         return fitness
 
@@ -110,48 +78,55 @@ class NevergradOptimizer(torch.optim.Optimizer):
         worst, best = fitness[~broken].min(), fitness[~broken].max()
         return np.where(broken, worst - (best - worst) - 1, fitness)
 
-    def _tell(self, fitness: np.ndarray) -> None:
-        for candidate, value in zip(self._asked, fitness, strict=True):  # in ask order: pycma's step size needs it
-            self._solver.tell(candidate, -value)
-
-    def _value(self, candidate: Any) -> np.ndarray:
-        return self._start + candidate.value
-
     def mean(self) -> np.ndarray:
-        """The solver's best estimate [D]."""
-        return self._value(self._solver.recommend())
+        """The solver's estimate of the best parameters [D]."""
+        return self._start + self.solver.mean
 
     def statistics(self) -> dict[str, float]:
         """What to log of the solver's state."""
-        return {}
+        return self.solver.statistics()
 
     def state_dict(self) -> dict[str, Any]:
-        """The solver, the start and unfinished candidates, pickled into bytes: a resumed run goes on bit for bit."""
-        pickled = pickle.dumps((self._start, self._solver, self._asked))
-        return {
-            "solver": torch.frombuffer(bytearray(pickled), dtype=torch.uint8),
-            "name": self.name,
-            "popsize": self.popsize,
-            "dimension": len(self._start),
-        }
+        """Settings, start and the solver's state as tensors and plain values: a resumed run goes on bit for bit.
+
+        Candidates that wait for their fitness are not in it: the resumed solver asks for the same ones.
+        """
+        solver = to_tensors({"start": self._start, "state": self.solver.state()})
+        return {"kind": self._kind(), "settings": dict(self.settings), "solver": solver}
+
+    def _kind(self) -> str:
+        return f"{type(self).__name__} over {len(self._start)} parameters"
 
     def check_resumable(self, state_dict: dict[str, Any]) -> None:
         """Raise ConfigError unless `state_dict` is one of this search."""
-        for key, own in (("name", self.name), ("popsize", self.popsize), ("dimension", len(self._start))):
-            if state_dict[key] != own:
+        if "settings" not in state_dict:
+            raise ConfigError(
+                "ckpt_path is of an older version, which kept the solver as code; it can't be resumed: give it as "
+                "weights= to start a new search from its mean"
+            )
+        if state_dict["kind"] != self._kind():
+            raise ConfigError(
+                f"ckpt_path is of a search by {state_dict['kind']}, this run's is by {self._kind()}; a run is resumed "
+                "with the configuration it was started with"
+            )
+        then, now = state_dict["settings"], self.settings
+        for key in dict.fromkeys((*now, *then)):
+            if then.get(key) != now.get(key):
                 raise ConfigError(
-                    f"ckpt_path: the checkpoint's optimizer has {key} {state_dict[key]}, this run's has {own}; "
-                    "a run is resumed with the configuration it was started with"
+                    f"optimizer.{key}={now.get(key)}, but ckpt_path was trained with optimizer.{key}={then.get(key)}; "
+                    "a run is resumed with the search it was started with"
                 )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from `state_dict`. Unpickles: only for checkpoints of one's own."""
+        """Go on from `state_dict`."""
         self.check_resumable(state_dict)
-        self._start, self._solver, self._asked = pickle.loads(state_dict["solver"].cpu().numpy().tobytes())
+        loaded = to_arrays(state_dict["solver"])
+        self._start, self._asked = loaded["start"], None
+        self.solver.load_state(loaded["state"])
 
 
-class CMAES(NevergradOptimizer):
-    """CMA-ES (Hansen 2016), nevergrad's, which is pycma's. The best estimate is the distribution's mean.
+class CMAES(SolverOptimizer):
+    """CMA-ES (Hansen 2016), nevergrad's, which is pycma's.
 
     Args:
         params: the module's parameters; their values are the first mean.
@@ -175,46 +150,52 @@ class CMAES(NevergradOptimizer):
         step_size: Literal["csa", "tpa"] = "csa",
         seed: int = 0,
     ) -> None:
-        if step_size not in STEP_SIZES:
+        if step_size not in ("csa", "tpa"):
             raise ValueError(f"optimizer.step_size={step_size} is not one of csa, tpa")
+        if step_size == "tpa" and popsize == 2:
+            raise ValueError("optimizer.popsize=2 must be at least 3 with optimizer.step_size=tpa")
         if sigma_min < 0:
             raise ValueError(f"optimizer.sigma_min={sigma_min} must be at least 0")
-        self.sigma_min = sigma_min
-        self.diagonal = diagonal
-        self.step_size = step_size
-        super().__init__(
-            params, name="CMAES, diagonal" if diagonal else "CMAES", popsize=popsize, sigma0=sigma0, seed=seed
-        )
+        check_sizes(popsize, sigma0)
+        settings: dict[str, Any] = {
+            "popsize": popsize,
+            "sigma0": sigma0,
+            "sigma_min": sigma_min,
+            "diagonal": diagonal,
+            "step_size": step_size,
+            "seed": seed,
+        }
+        super().__init__(params, lambda dimension: CMASolver(dimension, **settings), settings)
 
-    def _build(self, random_state: np.random.RandomState) -> Any:
-        return self._prepared(
-            ng.optimizers.ParametrizedCMA(
-                scale=self.sigma0,
-                popsize=self.popsize,
-                diagonal=self.diagonal,
-                inopts={**NEVER_STOP, "AdaptSigma": STEP_SIZES[self.step_size]},
-            ),
-            random_state,
-        )
 
-    def _prepared(self, factory: Any, random_state: np.random.RandomState) -> Any:
-        array = ng.p.Array(shape=self._start.shape)
-        array.random_state = random_state
-        solver = factory(array, budget=None, num_workers=1)
-        solver.pruning = Pruning(1, 2)
-        return solver
+class NevergradOptimizer(SolverOptimizer):
+    """A solver of nevergrad's by its name.
 
-    def _tell(self, fitness: np.ndarray) -> None:
-        es = self._solver._es  # reading `.es` would restart a search that has met a termination criterion
-        before = es.countiter
-        super()._tell(fitness)
-        if es.countiter != before + 1 or self._solver._es is not es:
-            raise RuntimeError(f"CMA-ES refused a generation (pycma's stop(): {es.stop()})")
-        es.sigma = max(es.sigma, self.sigma_min)
+    Args:
+        params: the module's parameters; their values are where the search starts.
+        name: nevergrad's name of the solver, one of those that hold up under noise: `TBPSA`.
+        popsize: P, candidates a generation.
+        sigma0: the scale of the first candidates around the start.
+        seed: of the solver's randomness.
+    """
 
-    def mean(self) -> np.ndarray:
-        return self._start + self._solver._es.mean
+    def __init__(
+        self, params: Iterable[Any], *, name: str, popsize: int = 256, sigma0: float = 0.1, seed: int = 0
+    ) -> None:
+        if name not in NEVERGRAD_SOLVERS:
+            raise ValueError(
+                f"optimizer.name={name} is not offered: of nevergrad's solvers only {', '.join(NEVERGRAD_SOLVERS)} "
+                "copes with fitness that changes from generation to generation, and optimizer=cmaes"
+            )
+        check_sizes(popsize, sigma0)
+        settings: dict[str, Any] = {"popsize": popsize, "sigma0": sigma0, "seed": seed}
+        solver = NEVERGRAD_SOLVERS[name]
+        super().__init__(params, lambda dimension: solver(dimension, **settings), {"name": name, **settings})
 
-    def statistics(self) -> dict[str, float]:
-        es = self._solver._es
-        return {"sigma": float(es.sigma), "condition_number": float(es.condition_number)}
+
+def check_sizes(popsize: int, sigma0: float) -> None:
+    """ValueError unless a search of that size is one."""
+    if popsize < 2:
+        raise ValueError(f"optimizer.popsize={popsize} must be at least 2")
+    if sigma0 <= 0:
+        raise ValueError(f"optimizer.sigma0={sigma0} must be greater than 0")

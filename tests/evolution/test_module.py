@@ -68,6 +68,22 @@ def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(tmp_path, optimizer,
         assert {k: v for k, v in a.items() if k not in timings} == {k: v for k, v in b.items() if k not in timings}
 
 
+def test_a_checkpoint_holds_the_search_as_data_and_refuses_other_settings(tmp_path):
+    run(tmp_path, "trainer.max_steps=1")
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    (state,) = torch.load(last, weights_only=True)["optimizer_states"]
+    assert state["solver"]["state"]["sampler"]["C"].shape == (913, 913)
+    with pytest.raises(
+        ConfigError, match=r"optimizer\.sigma0=0\.2, but ckpt_path was trained with optimizer\.sigma0=0\.1"
+    ):
+        run(tmp_path, "trainer.max_steps=2", f"ckpt_path={last}", "optimizer.sigma0=0.2")
+    checkpoint = torch.load(last, weights_only=True)
+    checkpoint["optimizer_states"] = [{"solver": torch.zeros(9, dtype=torch.uint8), "name": "CMAES", "popsize": 8}]
+    torch.save(checkpoint, last)
+    with pytest.raises(ConfigError, match="ckpt_path is of an older version"):
+        run(tmp_path, "trainer.max_steps=2", f"ckpt_path={last}")
+
+
 def test_a_run_that_an_older_version_started_goes_on(tmp_path):
     """Its checkpoint lacks the keys, and the parts, that came later: they are what they would be by default."""
     run(tmp_path, "trainer.max_steps=2")

@@ -1,14 +1,15 @@
-"""The traps of ask and tell, each with a test that falls into it."""
+"""What holds for every solver: fitness, seeds, interruptions, checkpoints."""
 
 import io
 
-import cma
+import nevergrad as ng
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from anx.evolution.optimizer import CMAES, NEVER_STOP, NevergradOptimizer
+from anx.config import ConfigError
+from anx.evolution.optimizer import CMAES, NevergradOptimizer
 
 DIMENSION = 20
 
@@ -28,83 +29,10 @@ def run(optimizer, generations, fitness=ellipsoid):
         optimizer.step(lambda: fitness(optimizer.population))
 
 
-@pytest.mark.parametrize("diagonal", [False, True])
-def test_cma_es_is_pycmas_to_the_bit(diagonal):
-    params = start()
-    optimizer = CMAES(params, popsize=12, sigma0=0.3, diagonal=diagonal, seed=0)
-    run(optimizer, 60)
-
-    random_state = np.random.RandomState(0)
-    options = {**NEVER_STOP, "popsize": 12, "CMA_diagonal": diagonal, "randn": random_state.randn, "seed": np.nan}
-    theirs = cma.CMAEvolutionStrategy(np.zeros(DIMENSION), 0.3, {**options, "verbose": -9})
-    for _ in range(60):
-        asked = theirs.ask()
-        theirs.tell(asked, (-ellipsoid(torch.tensor(0.5 + np.stack(asked)))).tolist())
-    np.testing.assert_array_equal(params[0].detach().numpy(), 0.5 + theirs.mean)
-    assert optimizer.statistics()["sigma"] == theirs.sigma
-
-
 def test_fitness_is_maximised():
     params = start()
     run(CMAES(params, popsize=16, sigma0=0.3), 500)
     torch.testing.assert_close(params[0].detach(), torch.ones(DIMENSION).double(), rtol=0, atol=1e-3)
-
-
-def test_parameters_become_the_mean_and_not_the_luckiest_sample():
-    params = start()
-    optimizer = CMAES(params, popsize=12, sigma0=0.3)
-    run(optimizer, 3)
-    solver = optimizer._solver
-    np.testing.assert_array_equal(params[0].detach().numpy(), 0.5 + solver._es.mean)
-    assert not np.allclose(solver._es.mean, solver.recommend().value)
-
-
-def test_tied_fitness_does_not_restart_the_search_silently():
-    params = start()
-    optimizer = CMAES(params, popsize=12, sigma0=0.3)
-    run(optimizer, 5)
-    strategy = optimizer._solver._es
-    run(optimizer, 40, fitness=lambda x: torch.zeros(len(x)))
-    assert optimizer._solver._es is strategy
-    assert strategy.countiter == 45
-
-
-def test_a_generation_that_the_solver_swallows_is_an_error(monkeypatch):
-    optimizer = CMAES(start(), popsize=12)
-
-    def refuse(*args, **kwargs):
-        raise RuntimeError("out of memory")
-
-    run(optimizer, 1)
-    monkeypatch.setattr(optimizer._solver._es, "tell", refuse)
-    with pytest.raises(RuntimeError, match="CMA-ES refused a generation"):
-        run(optimizer, 1)
-
-
-def test_candidates_are_told_in_the_order_in_which_they_were_asked(monkeypatch):
-    optimizer = CMAES(start(), popsize=12)
-    asked, told = [], []
-    ask, tell = optimizer._solver.ask, optimizer._solver.tell
-
-    def spying_ask():
-        asked.append(ask())
-        return asked[-1]
-
-    def spying_tell(candidate, loss):
-        told.append(candidate)
-        tell(candidate, loss)
-
-    monkeypatch.setattr(optimizer._solver, "ask", spying_ask)
-    monkeypatch.setattr(optimizer._solver, "tell", spying_tell)
-    run(optimizer, 3)
-    assert [id(c) for c in told] == [id(c) for c in asked]
-    assert len(told) == 36
-
-
-def test_the_archive_of_told_points_stays_small():
-    optimizer = CMAES(start(), popsize=12)
-    run(optimizer, 100)
-    assert len(optimizer._solver.archive) < 100
 
 
 def test_seed_0_is_a_seed():
@@ -117,10 +45,20 @@ def test_seed_0_is_a_seed():
     assert not torch.equal(populations[0], populations[2])
 
 
+SEARCHES = {
+    "csa": lambda: CMAES(start(), popsize=12),
+    "tpa": lambda: CMAES(start(), popsize=12, step_size="tpa"),
+    "diagonal tpa": lambda: CMAES(start(), popsize=12, diagonal=True, step_size="tpa"),
+    "tbpsa": lambda: NevergradOptimizer(start(), name="TBPSA", popsize=12),
+}
+
+
 @pytest.mark.parametrize("through_a_checkpoint", [False, True])
-def test_candidates_of_an_interrupted_generation_are_evaluated_again(through_a_checkpoint):
-    optimizer = CMAES(start(), popsize=12)
-    run(optimizer, 2)
+@pytest.mark.parametrize("search", SEARCHES)
+def test_candidates_of_an_interrupted_generation_are_evaluated_again(search, through_a_checkpoint):
+    straight, optimizer = SEARCHES[search](), SEARCHES[search]()
+    run(straight, 15)
+    run(optimizer, 5)
     seen = []
 
     def interrupted():
@@ -130,10 +68,12 @@ def test_candidates_of_an_interrupted_generation_are_evaluated_again(through_a_c
     with pytest.raises(KeyboardInterrupt):
         optimizer.step(interrupted)
     if through_a_checkpoint:
-        optimizer, old = CMAES(start(), popsize=12, seed=9), optimizer
+        optimizer, old = SEARCHES[search](), optimizer
         optimizer.load_state_dict(old.state_dict())
     optimizer.step(lambda: seen.append(optimizer.population) or ellipsoid(optimizer.population))
     assert torch.equal(seen[0], seen[1])
+    run(optimizer, 9)
+    np.testing.assert_array_equal(optimizer.mean(), straight.mean())
 
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf"), float("-inf")])
@@ -171,47 +111,110 @@ def test_the_step_size_stays_above_its_minimum():
     assert free.statistics()["sigma"] < 0.25
 
 
-@pytest.mark.parametrize("name", ["CMAES", "diagonal", "TwoPointsDE"])
-def test_a_resumed_search_goes_on_bit_for_bit(name):
-    def make():
-        if name == "TwoPointsDE":
-            return NevergradOptimizer(start(), name=name, popsize=12)
-        return CMAES(start(), popsize=12, diagonal=name == "diagonal")
+def test_fitness_of_the_wrong_length_is_refused():
+    optimizer = CMAES(start(), popsize=12)
+    with pytest.raises(ValueError, match=r"fitness of shape \(3,\), not \(12,\)"):
+        optimizer.step(lambda: torch.zeros(3))
 
-    straight, first, second = make(), make(), make()
-    run(straight, 10)
-    run(first, 5)
+
+def make_tbpsa(**options):
+    return NevergradOptimizer(start(), name="TBPSA", **{"popsize": 12, "sigma0": 0.3, **options})
+
+
+@pytest.mark.parametrize("make", [lambda: CMAES(start(), popsize=12, sigma0=0.3), make_tbpsa])
+def test_parameters_become_the_mean_and_not_the_luckiest_sample(make):
+    optimizer, seen = make(), []
+    for _ in range(5):
+        optimizer.step(lambda: seen.append(optimizer.population) or ellipsoid(seen[-1]))
+    (mean,) = optimizer.param_groups[0]["params"]
+    np.testing.assert_array_equal(mean.detach().numpy(), optimizer.mean())
+    assert not (torch.cat(seen) == mean).all(1).any()
+
+
+@pytest.mark.parametrize("told", [0, 3, 13])
+def test_tbpsa_goes_on_bit_for_bit(told):
+    """After 13 generations without progress it learns from more than a generation: some candidates still wait."""
+    generator = torch.Generator()
+
+    def noise(x):
+        return torch.rand(len(x), generator=generator.manual_seed(int(1e6 * x[0, 0].abs())), dtype=x.dtype)
+
+    straight, first, second = make_tbpsa(), make_tbpsa(), make_tbpsa()
+    run(straight, told + 20, noise)
+    run(first, told, noise)
+    state = first.state_dict()
+    assert (len(state["solver"]["state"]["children"]["losses"]) > 0) == (told == 13)
     file = io.BytesIO()
-    torch.save(first.state_dict(), file)
+    torch.save(state, file)
     file.seek(0)
     second.load_state_dict(torch.load(file, weights_only=True))
-    run(second, 5)
+    run(second, 20, noise)
     np.testing.assert_array_equal(second.mean(), straight.mean())
+    assert second.statistics() == straight.statistics()
 
 
-def test_a_checkpoint_of_another_search_is_refused():
+def test_tbpsa_is_nevergrads():
+    array = ng.p.Array(shape=(DIMENSION,)).set_mutation(sigma=0.3)
+    array.random_state = np.random.RandomState(0)
+    theirs = ng.optimizers.ParametrizedTBPSA(naive=False, initial_popsize=3)(array, budget=None, num_workers=12)
+    ours = make_tbpsa()
+    for _ in range(40):
+        asked = [theirs.ask() for _ in range(12)]
+        for candidate in asked:
+            theirs.tell(candidate, -float(ellipsoid(torch.from_numpy(0.5 + candidate.value).unsqueeze(0))))
+    run(ours, 40)
+    np.testing.assert_array_equal(ours.mean(), 0.5 + theirs.recommend().value)
+
+
+def test_a_state_of_a_nevergrad_that_keeps_other_values_is_refused():
+    state = make_tbpsa().state_dict()
+    del state["solver"]["state"]["controller"]["mu"]
+    state["solver"]["state"]["versions"]["nevergrad"] = "9.1"
+    with pytest.raises(ConfigError, match=r"can't go on from what nevergrad 9\.1 left"):
+        make_tbpsa().load_state_dict(state)
+
+
+CMA = {"popsize": 12, "sigma0": 0.3, "sigma_min": 0.1, "diagonal": False, "step_size": "csa", "seed": 1}
+OTHER = {"popsize": 14, "sigma0": 0.2, "sigma_min": 0.0, "diagonal": True, "step_size": "tpa", "seed": 2}
+
+
+@pytest.mark.parametrize("key", CMA)
+def test_a_search_with_another_setting_is_refused_by_its_key(key):
+    state = CMAES(start(), **CMA).state_dict()
+    message = rf"optimizer\.{key}={OTHER[key]}, but ckpt_path was trained with optimizer\.{key}={CMA[key]};"
+    with pytest.raises(ConfigError, match=message):
+        CMAES(start(), **{**CMA, key: OTHER[key]}).load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda: CMAES(start(dimension=21), popsize=12), "CMAES over 21"),
+        (make_tbpsa, "NevergradOptimizer over 20"),
+    ],
+)
+def test_a_search_of_another_kind_is_refused(make, kind):
     state = CMAES(start(), popsize=12).state_dict()
-    with pytest.raises(ValueError, match="popsize 12, this run's has 14"):
-        CMAES(start(), popsize=14).load_state_dict(state)
-    with pytest.raises(ValueError, match="dimension 20, this run's has 21"):
-        CMAES(start(dimension=21), popsize=12).load_state_dict(state)
+    with pytest.raises(ConfigError, match=rf"of a search by CMAES over 20 parameters, this run's is by {kind}"):
+        make().load_state_dict(state)
 
 
-@pytest.mark.parametrize("name", ["OnePlusOne", "TwoPointsDE", "PSO"])
-def test_any_optimizer_of_nevergrad_works_by_its_name(name):
-    params = start()
-    before = float(ellipsoid(params[0].detach().unsqueeze(0)))
-    run(NevergradOptimizer(params, name=name, popsize=20, sigma0=0.3), 30)
-    assert float(ellipsoid(params[0].detach().unsqueeze(0))) > before
+def test_a_checkpoint_that_holds_a_pickle_is_refused():
+    old = {"solver": torch.zeros(10, dtype=torch.uint8), "name": "CMAES", "popsize": 12, "dimension": DIMENSION}
+    with pytest.raises(ConfigError, match=r"ckpt_path is of an older version.* give it as weights="):
+        CMAES(start(), popsize=12).check_resumable(old)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: NevergradOptimizer(start(), name="CMAEZ"), r"optimizer\.name=CMAEZ is not an optimizer of nevergrad"),
+        (lambda: NevergradOptimizer(start(), name="PSO"), r"optimizer\.name=PSO is not offered: .*only TBPSA"),
         (lambda: CMAES(start(), popsize=1), r"optimizer\.popsize=1 must be at least 2"),
+        (lambda: make_tbpsa(popsize=1), r"optimizer\.popsize=1 must be at least 2"),
+        (lambda: CMAES(start(), popsize=2, step_size="tpa"), r"optimizer\.popsize=2 must be at least 3"),
         (lambda: CMAES(start(), sigma0=0.0), r"optimizer\.sigma0=0\.0 must be greater than 0"),
         (lambda: CMAES(start(), sigma_min=-1.0), r"optimizer\.sigma_min=-1\.0 must be at least 0"),
+        (lambda: CMAES(start(), step_size="msr"), r"optimizer\.step_size=msr is not one of csa, tpa"),
     ],
 )
 def test_impossible_options_are_refused_by_name(make, message):
@@ -219,7 +222,7 @@ def test_impossible_options_are_refused_by_name(make, message):
         make()
 
 
-def test_fitness_of_the_wrong_length_is_refused():
-    optimizer = CMAES(start(), popsize=12)
-    with pytest.raises(ValueError, match=r"fitness of shape \(3,\), not \(12,\)"):
-        optimizer.step(lambda: torch.zeros(3))
+@pytest.mark.parametrize("make", [lambda p: CMAES(start(), popsize=p), lambda p: make_tbpsa(popsize=p)])
+def test_the_smallest_populations_work(make):
+    for popsize in (2, 3, 5):
+        run(make(popsize), 10)
