@@ -23,7 +23,7 @@ from anx.evolution.data import EpisodeSeeds
 from anx.files import write_whole
 from anx.identity import add_start, identify
 from anx.interop import load_into, read_checkpoint, read_weights, write_agent
-from anx.logging import finish_wandb
+from anx.loggers import finish_wandb
 from anx.quiet import quiet_libraries
 from anx.rollout.evaluation import summarise
 
