@@ -45,7 +45,8 @@ def check(config: DictConfig) -> None:
     check_ablations(config)
     check_types(OmegaConf.to_container(config, resolve=True))
     check_integer("seed", config.seed, least=0)
-    check_integer("trainer.max_steps", config.trainer.max_steps, least=1)
+    if config.trainer.get("max_time") is None or config.trainer.get("max_steps") != -1:  # -1: while there is time
+        check_integer("trainer.max_steps", config.trainer.get("max_steps"), least=1)
     if config.trainer.get("accumulate_grad_batches", 1) != 1:
         raise ConfigError(
             f"trainer.accumulate_grad_batches={config.trainer.accumulate_grad_batches} must be 1: "

@@ -29,7 +29,7 @@ def interrupt(number: int, frame: FrameType | None = None) -> None:
 
 
 def handle(handler: Callable[[int, FrameType | None], None]) -> None:
-    """Let `handler` have both signals. Python gives them to the main thread only: in any other, they stay as they are."""
+    """Let `handler` have both signals; nothing in threads but the main one, where Python takes no handlers."""
     if threading.current_thread() is threading.main_thread():
         for number in SIGNALS:
             signal.signal(number, handler)

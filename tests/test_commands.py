@@ -63,7 +63,8 @@ def test_what_was_given_is_known_with_the_options_of_hydra(given, tmp_path):
 
 
 def test_a_run_of_a_multirun_was_given_its_own_point(given, tmp_path):
-    found = given("-m", "--config-dir", "conf", "seed=1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}", "hydra.verbose=true")
+    folder = f"hydra.sweep.dir={tmp_path / 'sweep'}"
+    found = given("-m", "--config-dir", "conf", "seed=1,2", folder, "hydra.verbose=true")
     assert found == [[f"--config-dir={tmp_path / 'conf'}", f"seed={seed}", "hydra.verbose=true"] for seed in (1, 2)]
 
 
