@@ -173,9 +173,13 @@ def say_how_to_go_on(run_dir: Path, generation: int) -> None:
     if not last.is_file():
         log.info("interrupted before there was a checkpoint")
         return
-    own = [override("ckpt_path", last), override("hydra.run.dir", run_dir)]
-    given = without(given_arguments() or [], "ckpt_path", "hydra.run.dir")
-    log.info("interrupted after generation %d; to go on:\n  %s", generation, command_line("anx.run", *given, *own))
+    given, checkpoint = given_arguments(), override("ckpt_path", last)
+    if given is None:  # started from Python
+        line = f"the same configuration with {checkpoint} {override('run_dir', run_dir)}"
+    else:
+        same = without(given, "ckpt_path", "hydra.run.dir")
+        line = command_line("anx.run", *same, checkpoint, override("hydra.run.dir", run_dir))
+    log.info("interrupted after generation %d; to go on:\n  %s", generation, line)
 
 
 @rank_zero_only
