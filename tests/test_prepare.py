@@ -131,3 +131,12 @@ def test_a_run_for_a_time_ends_with_a_whole_report(changed, tmp_path):
     assert report["agent"]["score"] is not None
     assert (tmp_path / "report.json").is_file()
     assert (tmp_path / "checkpoints" / "last.ckpt").is_file()
+
+
+def test_a_disk_that_is_full_at_the_start_is_one_line(changed, tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("anx.run.add_start", fail)
+    with pytest.raises(ConfigError, match=rf"folder {tmp_path} can't be written \(No space left on device\)"):
+        train(changed())
