@@ -7,6 +7,7 @@ import itertools
 import os
 import pkgutil
 import re
+import shlex
 import sys
 import types
 import typing
@@ -16,9 +17,14 @@ from typing import Any, Literal, Union
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException, InstantiationException
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, InstantiationException, OverrideParseException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+
+from anx.commands import override
+from anx.signals import interruption_exits
 
 # What a component's constructor raises when a value in its config is wrong.
 MENDABLE = (ValueError, TypeError, ImportError)
@@ -40,7 +46,8 @@ def check(config: DictConfig) -> None:
     check_ablations(config)
     check_types(OmegaConf.to_container(config, resolve=True))
     check_integer("seed", config.seed, least=0)
-    check_integer("trainer.max_steps", config.trainer.max_steps, least=1)
+    if config.trainer.get("max_time") is None or config.trainer.get("max_steps") != -1:  # -1: while there is time
+        check_integer("trainer.max_steps", config.trainer.get("max_steps"), least=1)
     if config.trainer.get("accumulate_grad_batches", 1) != 1:
         raise ConfigError(
             f"trainer.accumulate_grad_batches={config.trainer.accumulate_grad_batches} must be 1: "
@@ -217,20 +224,28 @@ def unwritable(folder: str | Path, error: OSError) -> ConfigError:
 
 
 def run_main(task: Callable[[DictConfig], Any], config_name: str) -> None:
-    """Compose the configuration from the command line and run `task` with it; what a user can mend exits with 2.
+    """Compose the configuration from the command line and run `task` with it.
 
-    HYDRA_FULL_ERROR=1 shows the whole traceback instead.
+    What a user can mend exits with 2; of a multirun, once all jobs have had their turn. A signal ends everything, with
+    130 or 143. HYDRA_FULL_ERROR=1 shows whole tracebacks instead of single lines.
     """
-    if os.environ.get("HYDRA_FULL_ERROR") == "1":
-        hydra.main(version_base="1.3", config_path=config_folder(), config_name=config_name)(task)()
-        return
+    with interruption_exits():
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            hydra.main(version_base="1.3", config_path=config_folder(), config_name=config_name)(task)()
+        else:
+            run_in_one_line(task, config_name)
 
+
+def run_in_one_line(task: Callable[[DictConfig], Any], config_name: str) -> None:
+    """`run_main` with errors in one line each."""
     started = False
 
     @functools.wraps(task)
     def guarded(config: DictConfig) -> Any:
         nonlocal started
         started = True
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            return one_of_many(task, config)
         with one_line_errors():  # inside Hydra, which would print a line of its own
             return task(config)
 
@@ -240,22 +255,51 @@ def run_main(task: Callable[[DictConfig], Any], config_name: str) -> None:
             try:
                 hydra.main(version_base="1.3", config_path=config_folder(), config_name=config_name)(guarded)()
             except OSError as error:
-                if started or isinstance(error, HydraException):
+                if started or isinstance(error, HydraException | BrokenPipeError):
                     raise
-                raise unwritable(str(error.filename), error) from None
+                raise unwritable(error.filename or "of the run", error) from None
+            except JobFailed as failed:
+                raise SystemExit(failed.code) from None
     finally:
         del os.environ["HYDRA_FULL_ERROR"]
 
 
+class JobFailed(Exception):
+    """A job of a multirun has failed and said why.
+
+    Args:
+        code: the exit code that it would have had alone.
+    """
+
+    def __init__(self, code: Any) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def one_of_many(task: Callable[[DictConfig], Any], config: DictConfig) -> Any:
+    """`task` as a job of a multirun: what would exit raises JobFailed, and Hydra goes on with the next job."""
+    try:
+        with one_line_errors(f"job {HydraConfig.get().job.num}: "):
+            return task(config)
+    except SystemExit as end:
+        if end.code:
+            raise JobFailed(end.code) from None
+        return None
+
+
 @contextlib.contextmanager
-def one_line_errors() -> Iterator[None]:
-    """What a user can mend ends here, in one line and with exit code 2."""
+def one_line_errors(where: str = "") -> Iterator[None]:
+    """What a user can mend ends here, in one line and with exit code 2.
+
+    Args:
+        where: it happened, if that has to be said.
+    """
     try:
         yield
     except (ConfigError, HydraException, OmegaConfBaseException) as error:
         if isinstance(error, InstantiationException) and not isinstance(error.__cause__, MENDABLE):
             raise
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        print(f"error: {where}{one_line(error)}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
@@ -263,6 +307,8 @@ def one_line(error: BaseException) -> str:
     """What an error says, in one line, without where Hydra looked for it."""
     if isinstance(error, InstantiationException) and error.__cause__ is not None:
         error = error.__cause__
+    if isinstance(error, OverrideParseException):
+        return unreadable(error)
     text = str(error).split("Config search path")[0].split("full_key:")[0]
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if unknown := re.search(r"Could not (?:find|load) '(.+)/(.+)'", text):
@@ -277,3 +323,14 @@ def options_of(group: str, error: BaseException) -> list[str]:
         return list(options)
     folders = re.findall(r"path=file://(.+)", str(error))
     return sorted({path.stem for folder in folders for path in Path(folder, group).glob("*.yaml")})
+
+
+def unreadable(error: OverrideParseException) -> str:
+    """An override that Hydra's grammar has no place for, and how a text is written."""
+    key, equals, value = error.override.partition("=")
+    if not equals:
+        return f"{error.override} is no override: those are KEY=VALUE"
+    reason = str(error).splitlines()[0]
+    why = "" if reason.startswith("Lexer") else f" ({reason})"  # the lexer says nothing that a user would know
+    text = os.path.expanduser(value)  # the shell leaves a ~ behind = alone
+    return f"{error.override} can't be read{why}; as a text it is written {shlex.quote(override(key, text))}"

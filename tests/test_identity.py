@@ -10,6 +10,7 @@ def test_a_start_says_its_code_versions_hardware_command_and_seed():
     start = identity.identify(["+experiment=ant", "+ablation=[no_memory,learned_queries]"], seed=3)
     assert start["command"] == "python -m anx.run +experiment=ant '+ablation=[no_memory,learned_queries]'"
     assert start["seed"] == 3
+    assert identity.identify(None, seed=3)["command"] is None  # started from Python
     assert start["versions"]["torch"] == torch.__version__
     assert start["hardware"]["cores"] >= 1
     json.dumps(start)

@@ -19,6 +19,7 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from anx.commands import quote
 from anx.config import ConfigError, config_folder, one_line, processes_of
 from anx.cores import count_cores
 
@@ -141,9 +142,3 @@ def width_of(launcher: DictConfig) -> int:
     """How many runs a launcher takes at once: joblib's `n_jobs`, submitit's `array_parallelism`, else one."""
     width = OmegaConf.select(launcher, "n_jobs") or OmegaConf.select(launcher, "array_parallelism") or 1
     return int(width) if width > 0 else max(1, count_cores() + 1 + int(width))  # -1: one a core
-
-
-def quote(text: str) -> str:
-    """A text as a value of Hydra's override grammar."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

@@ -9,7 +9,7 @@ import torch
 import wandb
 from wandb_file import records
 
-from anx.logging import MetricsFile, wandb_mode
+from anx.loggers import MetricsFile, wandb_mode
 
 
 def rows(path):
