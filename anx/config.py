@@ -6,6 +6,7 @@ import inspect
 import itertools
 import os
 import re
+import shlex
 import sys
 import types
 import typing
@@ -19,19 +20,14 @@ from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from anx.overrides import config_folder, for_hydra
+
 # What a component's constructor raises when a value in its config is wrong.
 MENDABLE = (ValueError, TypeError, ImportError)
 
 
 class ConfigError(ValueError):
     """Something a user can mend: one line that names the key, the value and what is allowed."""
-
-
-def config_folder() -> str:
-    """The folder of the configs: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    inside = package / "configs"
-    return str(inside if inside.is_dir() else package.parent / "configs")
 
 
 def check(config: DictConfig) -> None:
@@ -177,10 +173,12 @@ def unwritable(folder: str | Path, error: OSError) -> ConfigError:
     return ConfigError(f"folder {folder} can't be written ({error.strerror}); choose another one")
 
 
-def run_main(task: Callable[[DictConfig], Any], config_name: str) -> None:
+def run_main(
+    task: Callable[[DictConfig], Any], config_name: str, refused: Callable[[str], Any] = lambda reason: None
+) -> None:
     """Compose the configuration from the command line and run `task` with it; what a user can mend exits with 2.
 
-    HYDRA_FULL_ERROR=1 shows the whole traceback instead.
+    HYDRA_FULL_ERROR=1 shows the whole traceback instead. `refused` is told why `task` was not even started.
     """
     if os.environ.get("HYDRA_FULL_ERROR") == "1":
         hydra.main(version_base="1.3", config_path=config_folder(), config_name=config_name)(task)()
@@ -197,26 +195,32 @@ def run_main(task: Callable[[DictConfig], Any], config_name: str) -> None:
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print its own account and exit with 1
     try:
-        with one_line_errors():
+        with one_line_errors(refused):
+            sys.argv[1:] = for_hydra(sys.argv[1:])
             try:
                 hydra.main(version_base="1.3", config_path=config_folder(), config_name=config_name)(guarded)()
             except OSError as error:
                 if started or isinstance(error, HydraException):
                     raise
                 raise unwritable(str(error.filename), error) from None
+            except SystemExit as end:
+                if end.code and not started:  # Hydra's parser has printed what it does not take
+                    refused(f"the command line can't be read: {shlex.join(sys.argv[1:])}")
+                raise
     finally:
         del os.environ["HYDRA_FULL_ERROR"]
 
 
 @contextlib.contextmanager
-def one_line_errors() -> Iterator[None]:
-    """What a user can mend ends here, in one line and with exit code 2."""
+def one_line_errors(told: Callable[[str], Any] = lambda line: None) -> Iterator[None]:
+    """What a user can mend ends here, in one line, which `told` gets too, and with exit code 2."""
     try:
         yield
     except (ConfigError, HydraException, OmegaConfBaseException) as error:
         if isinstance(error, InstantiationException) and not isinstance(error.__cause__, MENDABLE):
             raise
         print(f"error: {one_line(error)}", file=sys.stderr)
+        told(one_line(error))
         raise SystemExit(2) from None
 
 

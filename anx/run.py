@@ -23,7 +23,7 @@ from anx.evolution.data import EpisodeSeeds
 from anx.files import write_whole
 from anx.identity import add_start, identify
 from anx.interop import load_into, read_checkpoint, read_weights, write_agent
-from anx.logging import finish_wandb
+from anx.logging import finish_wandb, make_wandb_logger
 from anx.quiet import quiet_libraries
 from anx.rollout.evaluation import summarise
 
@@ -33,12 +33,12 @@ log = logging.getLogger(__name__)
 def train(config: DictConfig) -> dict[str, Any] | None:
     """One run. Returns what its report says, or nothing where it was interrupted."""
     quiet_libraries()
-    check_writable(config.run_dir)
     try:
+        check_writable(config.run_dir)
         learner = build_learner(config)
         callbacks = [instantiate(each) for each in config.callbacks.values() if each]
     except Exception as error:
-        report_failure(config, one_line(error))
+        report_failure(one_line(error), config)
         raise
     run_dir = Path(config.run_dir)
     identity = identify(given_overrides(), config.seed)
@@ -114,7 +114,7 @@ def start_at_zero(agent: torch.nn.Module) -> None:
 def make_loggers(config: DictConfig, identity: dict[str, Any]) -> list[Any]:
     """The run's loggers; none on processes other than the first."""
     loggers = []
-    for each in config.logger.values():
+    for each in (config.get("logger") or {}).values():
         if each:
             is_wandb = each._target_.endswith("make_wandb_logger")
             loggers.append(instantiate(each, **(wandb_facts(config, identity) if is_wandb else {})))
@@ -127,9 +127,13 @@ def wandb_facts(config: DictConfig, identity: dict[str, Any]) -> dict[str, Any]:
     return {"run_config": {**resolved, "identity": identity}, "setting": [config.name, *config.ablations]}
 
 
-def report_failure(config: DictConfig, reason: str) -> None:
-    """A W&B sweep waits for each of its runs: one that can't even start ends as failed and says why."""
-    if "WANDB_SWEEP_ID" in os.environ:
+def report_failure(reason: str, config: DictConfig | None = None) -> None:
+    """A W&B sweep waits for each of its runs: one that can't even be composed ends as failed and says why."""
+    if "WANDB_SWEEP_ID" not in os.environ:
+        return
+    if config is None:
+        finish_loggers([make_wandb_logger(run_config={}, setting=[])], reason)
+    else:
         finish_loggers(make_loggers(config, identify(given_overrides(), config.seed)), reason)
 
 
@@ -181,7 +185,7 @@ def finish(run_dir: Path, report: dict[str, Any], drawn: DictConfig | None) -> N
 
 
 def main() -> None:
-    run_main(train, "config")
+    run_main(train, "config", refused=report_failure)
 
 
 if __name__ == "__main__":
