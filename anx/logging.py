@@ -140,7 +140,7 @@ def make_wandb_logger(
             dir=folder or os.environ.get("WANDB_DIR") or run_config.get("run_dir"),
             project=project or user.project or "anx",
             name=name,
-            group=group or user.run_group or "+".join(setting) or None,
+            group=group or os.environ.get("WANDB_RUN_GROUP") or user.run_group or "+".join(setting) or None,
             tags=list(dict.fromkeys([*setting, *(user.run_tags or () if tags is None else tags)])),
             config=run_config,
             mode=wandb_mode(),  # type: ignore[arg-type]

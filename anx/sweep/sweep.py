@@ -15,16 +15,19 @@ from anx.figures import save
 from anx.figures.sweep import sweep_figure
 from anx.files import write_whole
 from anx.run import train, without
+from anx.sweep.command import Flags
 from anx.sweep.distribution import Point
 from anx.sweep.file import SweepFile
-from anx.sweep.launch import Launches, Task, open_launches
+from anx.sweep.launch import Launches, Task, assignment, interruption, open_launches
 from anx.sweep.points import is_finished, last_value, launch_overrides, name_of, to_overrides
 from anx.sweep.search import Bayes, Grid, Random, Search
 from anx.sweep.table import Row, contents, means, print_tables, rank, to_csv, to_markdown
 
 log = logging.getLogger(__name__)
 
-OWN_KEYS = ("ckpt_path", "run_dir", "hydra.mode", "hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
+FOLDERS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
+OWN_KEYS = ("ckpt_path", "run_dir", "hydra.mode", *FOLDERS)
+NO_FLAGS = Flags()
 PATIENCE = 100  # proposals in a row that bring nothing new before a search has seen all
 
 
@@ -41,29 +44,45 @@ class Sweep:
         count: runs at most; None leaves that to the file.
         overrides: given to every run; they replace the file's own with the same key.
         task: what a run is.
+        flags: given to every run; they replace the file's own.
     """
 
     def __init__(
-        self, file: SweepFile, folder: Path, count: int | None, overrides: Sequence[str], task: Task = train
+        self,
+        file: SweepFile,
+        folder: Path,
+        count: int | None,
+        overrides: Sequence[str],
+        task: Task = train,
+        *,
+        flags: Flags = NO_FLAGS,
     ) -> None:
         keys = [check_override(file, override) for override in overrides]
         self.file = file
         self.folder = folder
         self.rows: dict[str, Row] = {}  # by the names of the points' folders
         self._count = find_count(file, count)
-        self._overrides = [*without(file.overrides, *keys), *overrides]
+        own = without(file.overrides, *keys, *FOLDERS)  # W&B's agent needs to be told where runs go
+        for override in own:
+            check_override(file, override, swept_is_wrong=False)  # as for W&B's agent, the point comes later and wins
+        self._flags = flags.or_else(file.flags)
+        self._overrides = [*own, *overrides]
         self._task = task
+        self.interrupted = 0  # the exit code that says so, once it was
 
     def run(self) -> bool:
         """Run what is not finished, a batch as wide as the launcher at a time; False where it was interrupted."""
-        with open_launches(self._overrides, self.folder, self._task) as launches:
+        with open_launches(self._overrides, self.folder, self._task, self._flags) as launches:
             check_writable(self.folder)
             self._claim(launches.width)
             if self.file.early_terminate:
                 log.info("early_terminate is W&B's: here every run goes to its end")
             try:
                 return self._search(launches, make_search(self.file))
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, SystemExit) as end:
+                self.interrupted = interruption(end)
+                if not self.interrupted:
+                    raise
                 return False
             finally:
                 self._write()
@@ -99,7 +118,8 @@ class Sweep:
             if is_finished(self.folder / name) or not outcome.interrupted:
                 self._add(name, point, outcome.reason)
         self._write()
-        return not any(outcome.interrupted for outcome in outcomes)
+        self.interrupted = max(outcome.interrupted for outcome in outcomes)
+        return not self.interrupted
 
     def _add(self, name: str, point: Point, reason: str | None = None) -> None:
         folder = self.folder / name
@@ -116,8 +136,12 @@ class Sweep:
             "method": self.file.method,
             "metric": self.file.metric,
             "goal": "maximize" if self.file.maximize else "minimize",
-            "overrides": [each for each in self._overrides if not each.startswith("hydra")],
+            "overrides": [each for each in self._overrides if not is_of_hydra(each)],
         }
+        if self._flags.config_dir:
+            identity["config_dir"] = str(Path(self._flags.config_dir).absolute())
+        if self._flags.config_name:
+            identity["config_name"] = self._flags.config_name
         if self.file.method == "grid":  # further values of a key are further points
             identity["keys"] = list(self.file.parameters)
         else:  # other proposals would follow from the same results
@@ -158,10 +182,13 @@ class Sweep:
         log.info("%s has %s and a folder for every run", self.folder, ", ".join(names))
         best = means(rows, maximize)
         if best:
-            own = [each for each in self._overrides if not each.startswith("hydra")]
-            log.info("the best setting:\n  python -m anx.run %s", shlex.join([*own, *to_overrides(best[0].point)]))
-            agent = rank(rows, maximize)[0].folder / "agent.safetensors"
-            log.info("the best run's agent:\n  python -m anx.evaluate weights=%s 'perturbations=[shuffle]'", agent)
+            given = [each for each in self._overrides if not is_of_launcher(each)]
+            setting = [*self._flags.arguments(), *given, *to_overrides(best[0].point)]
+            log.info("the best setting:\n  python -m anx.run %s", shlex.join(setting))
+            weights = assignment("weights", str(rank(rows, maximize)[0].folder / "agent.safetensors"))
+            log.info(
+                "the best run's agent:\n  python -m anx.evaluate %s", shlex.join([weights, "perturbations=[shuffle]"])
+            )
 
 
 def find_count(file: SweepFile, count: int | None) -> int:
@@ -182,14 +209,24 @@ def make_search(file: SweepFile) -> Search:
     return Random(file.parameters) if file.method == "random" else Bayes(file.parameters, file.maximize)
 
 
-def check_override(file: SweepFile, override: str) -> str:
+def check_override(file: SweepFile, override: str, *, swept_is_wrong: bool = True) -> str:
     """The key of an override that is given to every run; ConfigError where the sweep has to set it."""
     (parsed,) = OverridesParser.create().parse_overrides([override])
     key = parsed.key_or_group
     if parsed.is_sweep_override():
         raise ConfigError(f"{override} holds several values: {key} belongs into {file.path}")
-    if key in [each.lstrip("+") for each in file.parameters]:
+    if swept_is_wrong and key in [each.lstrip("+") for each in file.parameters]:
         raise ConfigError(f"{override}: {key} is swept by {file.path}")
     if key in OWN_KEYS:
-        raise ConfigError(f"{override}: {key} is set by the sweep; its folder is chosen with folder=PATH")
+        raise ConfigError(f"{override}: {key} is set by the sweep of {file.path}; folder=PATH chooses its folder")
     return key
+
+
+def is_of_hydra(override: str) -> bool:
+    """Whether an override is about how runs are started and logged, not about what they are."""
+    key = override.split("=")[0].lstrip("+~")
+    return key.startswith(("hydra.", "hydra/")) and key != "hydra.searchpath"
+
+
+def is_of_launcher(override: str) -> bool:
+    return override.lstrip("+~").startswith(("hydra/launcher", "hydra.launcher.", "hydra/sweeper", "hydra.sweeper."))
