@@ -16,11 +16,15 @@ from typing import Any, Literal, Union
 
 import hydra
 from hydra._internal.utils import _locate
-from hydra.errors import HydraException, InstantiationException
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, InstantiationException, OverrideParseException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from anx.commands import override
 from anx.overrides import config_folder, for_hydra
+from anx.signals import interruption_exits
 
 # What a component's constructor raises when a value in its config is wrong.
 MENDABLE = (ValueError, TypeError, ImportError)
@@ -35,7 +39,8 @@ def check(config: DictConfig) -> None:
     check_ablations(config)
     check_types(OmegaConf.to_container(config, resolve=True))
     check_integer("seed", config.seed, least=0)
-    check_integer("trainer.max_steps", config.trainer.max_steps, least=1)
+    if config.trainer.get("max_time") is None or config.trainer.get("max_steps") != -1:  # -1: while there is time
+        check_integer("trainer.max_steps", config.trainer.get("max_steps"), least=1)
     if config.trainer.get("accumulate_grad_batches", 1) != 1:
         raise ConfigError(
             f"trainer.accumulate_grad_batches={config.trainer.accumulate_grad_batches} must be 1: "
@@ -51,12 +56,12 @@ def check(config: DictConfig) -> None:
 
 def processes_of(config: DictConfig) -> int:
     """How many processes will share a generation; 1 where Lightning decides."""
-    devices = config.trainer.get("devices", 1)
+    devices, nodes = config.trainer.get("devices", 1), config.trainer.get("num_nodes", 1)
     if isinstance(devices, str):
-        devices = int(devices) if devices.isdigit() else 1
+        devices = int(devices) if devices.isdecimal() else 1
     elif OmegaConf.is_list(devices):
         devices = len(devices)
-    return max(devices, 1) * config.trainer.get("num_nodes", 1)
+    return max(devices, 1) * max(nodes, 1) if fits([devices, nodes], list[int]) else 1
 
 
 def check_ablations(config: DictConfig) -> None:
@@ -64,7 +69,9 @@ def check_ablations(config: DictConfig) -> None:
 
     Each says in `ablations.NAME` which keys it `changes` and the classes of parts that it `needs`.
     """
-    chosen: dict[str, dict[str, Any]] = OmegaConf.to_container(config.ablations)  # type: ignore[assignment]
+    chosen: Any = OmegaConf.to_container(config)["ablations"] if config.get("ablations") else {}  # type: ignore
+    if not fits(chosen, dict[str, dict]) or not all("changes" in each for each in chosen.values()):
+        raise ConfigError(f"ablations={chosen} is filled in by +ablation=NAME; --help lists the names")
     for (one, a), (other, b) in itertools.combinations(chosen.items(), 2):
         for key, same in itertools.product(a["changes"], b["changes"]):
             if f"{key}.".startswith(f"{same}.") or f"{same}.".startswith(f"{key}."):
@@ -97,7 +104,7 @@ def check_types(node: Any, key: str = "") -> None:
             check_types(item, f"{key}.{index}")
     if not isinstance(node, dict):
         return
-    if node.get("_target_", "").startswith("anx."):
+    if str(node.get("_target_", "")).startswith(("anx.", "lightning.")):
         target = _locate(node["_target_"])
         hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
         arguments = inspect.signature(target).parameters
@@ -133,6 +140,8 @@ def fits(value: Any, hint: Any) -> bool:
         return value in arguments
     if origin is not None and inspect.isclass(origin) and issubclass(origin, Sequence):
         return isinstance(value, list) and all(fits(item, arguments[0]) for item in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(fits(item, arguments[1]) for item in value.values())
     if hint is type(None):
         return value is None
     if hint is float:
@@ -141,6 +150,8 @@ def fits(value: Any, hint: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool)
     if hint in (bool, str):
         return isinstance(value, hint)
+    if inspect.isclass(hint) and origin is None and hint not in (Any, object):
+        return isinstance(value, dict | hint)  # a dict says what to build
     return True
 
 
@@ -153,8 +164,10 @@ def describe(hint: Any) -> str:
         return "one of " + ", ".join(map(str, arguments))
     if origin is not None and inspect.isclass(origin) and issubclass(origin, Sequence):
         return f"a list, each item {describe(arguments[0])}"
+    if origin is dict or hint is dict:
+        return "a mapping"
     names = {int: "an integer", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
-    return names.get(hint, str(hint))
+    return names.get(hint, getattr(hint, "__name__", str(hint)))
 
 
 def check_writable(folder: str | Path) -> None:
@@ -176,33 +189,44 @@ def unwritable(folder: str | Path, error: OSError) -> ConfigError:
 def run_main(
     task: Callable[[DictConfig], Any], config_name: str, refused: Callable[[str], Any] = lambda reason: None
 ) -> None:
-    """Compose the configuration from the command line and run `task` with it; what a user can mend exits with 2.
+    """Compose the configuration from the command line and run `task` with it.
 
-    HYDRA_FULL_ERROR=1 shows the whole traceback instead. `refused` is told why `task` was not even started.
+    What a user can mend exits with 2; of a multirun, once all jobs have had their turn. A signal ends everything, with
+    130 or 143. HYDRA_FULL_ERROR=1 shows whole tracebacks instead of single lines. `refused` is told why `task` was not
+    even started.
     """
-    if os.environ.get("HYDRA_FULL_ERROR") == "1":
-        hydra.main(version_base="1.3", config_path=config_folder(), config_name=config_name)(task)()
-        return
+    with interruption_exits():
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            hydra.main(version_base="1.3", config_path=config_folder(), config_name=config_name)(task)()
+        else:
+            run_in_one_line(task, config_name, refused)
 
+
+def run_in_one_line(task: Callable[[DictConfig], Any], config_name: str, refused: Callable[[str], Any]) -> None:
+    """`run_main` with errors in one line each."""
     started = False
 
     @functools.wraps(task)
     def guarded(config: DictConfig) -> Any:
         nonlocal started
         started = True
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            return one_of_many(task, config)
         with one_line_errors():  # inside Hydra, which would print a line of its own
             return task(config)
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print its own account and exit with 1
     try:
-        with one_line_errors(refused):
+        with one_line_errors(told=refused):
             sys.argv[1:] = for_hydra(sys.argv[1:])
             try:
                 hydra.main(version_base="1.3", config_path=config_folder(), config_name=config_name)(guarded)()
             except OSError as error:
-                if started or isinstance(error, HydraException):
+                if started or isinstance(error, HydraException | BrokenPipeError):
                     raise
-                raise unwritable(str(error.filename), error) from None
+                raise unwritable(error.filename or "of the run", error) from None
+            except JobFailed as failed:
+                raise SystemExit(failed.code) from None
             except SystemExit as end:
                 if end.code and not started:  # Hydra's parser has printed what it does not take
                     refused(f"the command line can't be read: {shlex.join(sys.argv[1:])}")
@@ -211,15 +235,44 @@ def run_main(
         del os.environ["HYDRA_FULL_ERROR"]
 
 
+class JobFailed(Exception):
+    """A job of a multirun has failed and said why.
+
+    Args:
+        code: the exit code that it would have had alone.
+    """
+
+    def __init__(self, code: Any) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def one_of_many(task: Callable[[DictConfig], Any], config: DictConfig) -> Any:
+    """`task` as a job of a multirun: what would exit raises JobFailed, and Hydra goes on with the next job."""
+    job = HydraConfig.get().job
+    try:
+        with one_line_errors(f"job {job.num} ({job.override_dirname}): "):
+            return task(config)
+    except SystemExit as end:
+        if end.code:
+            raise JobFailed(end.code) from None
+        return None
+
+
 @contextlib.contextmanager
-def one_line_errors(told: Callable[[str], Any] = lambda line: None) -> Iterator[None]:
-    """What a user can mend ends here, in one line, which `told` gets too, and with exit code 2."""
+def one_line_errors(where: str = "", told: Callable[[str], Any] = lambda line: None) -> Iterator[None]:
+    """What a user can mend ends here, in one line and with exit code 2.
+
+    Args:
+        where: it happened, if that has to be said.
+        told: gets the line, too.
+    """
     try:
         yield
     except (ConfigError, HydraException, OmegaConfBaseException) as error:
         if isinstance(error, InstantiationException) and not isinstance(error.__cause__, MENDABLE):
             raise
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        print(f"error: {where}{one_line(error)}", file=sys.stderr)
         told(one_line(error))
         raise SystemExit(2) from None
 
@@ -228,10 +281,26 @@ def one_line(error: BaseException) -> str:
     """What an error says, in one line, without where Hydra looked for it."""
     if isinstance(error, InstantiationException) and error.__cause__ is not None:
         error = error.__cause__
+    if isinstance(error, OverrideParseException):
+        return unreadable(error)
     text = str(error).split("Config search path")[0].split("full_key:")[0]
+    text = re.sub(r" of type `?<class '\w+'>`?", "", text)
+    if (key := getattr(error, "full_key", None)) and key not in text:
+        text = f"{key}: {text}"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if unknown := re.search(r"Could not (?:find|load) '(.+)/(.+)'", text):
         group, name = unknown.groups()
         allowed = ", ".join(sorted(path.stem for path in Path(config_folder(), group).glob("*.yaml")))
         return f"{group}={name} is unknown; allowed: {allowed}"
     return " ".join(lines)
+
+
+def unreadable(error: OverrideParseException) -> str:
+    """An override that Hydra's grammar has no place for, and how a text is written."""
+    key, equals, value = error.override.partition("=")
+    if not equals:
+        return f"{error.override} is no override: those are KEY=VALUE"
+    reason = str(error).splitlines()[0]
+    why = "" if reason.startswith("Lexer") else f" ({reason})"  # the lexer says nothing that a user would know
+    text = os.path.expanduser(value)  # the shell leaves a ~ behind = alone
+    return f"{error.override} can't be read{why}; as a text it is written {shlex.quote(override(key, text))}"

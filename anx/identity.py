@@ -4,7 +4,6 @@ import datetime
 import importlib.metadata
 import json
 import platform
-import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 import torch
 
+from anx.commands import command_line
 from anx.cores import count_cores
 from anx.files import write_whole
 
@@ -22,15 +22,15 @@ PACKAGES = (
 )
 
 
-def identify(arguments: Sequence[str], seed: int) -> dict[str, Any]:
+def identify(arguments: Sequence[str] | None, seed: int) -> dict[str, Any]:
     """What tells one start of a run from all others; null is what cannot be known here.
 
     Args:
-        arguments: overrides of the run.
+        arguments: of the command line that started it; None where Python did.
         seed: of the run.
     """
     return {
-        "command": shlex.join(["python", "-m", "anx.run", *arguments]),
+        "command": None if arguments is None else command_line("anx.run", *arguments),
         "seed": seed,
         "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "commit": git("rev-parse", "HEAD"),

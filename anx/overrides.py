@@ -5,6 +5,8 @@ from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from anx.commands import quote
+
 
 def config_folder() -> str:
     """The folder of the configs: inside the installed package, or beside it in a checkout."""
@@ -31,6 +33,9 @@ def _is_of_group(argument: str) -> bool:
 def _choice(override: str) -> str:
     (parsed,) = OverridesParser.create().parse_overrides([override])
     key, _, text = override.partition("=")
-    if parsed.is_sweep_override() or isinstance(parsed.value(), str | list | dict):
+    value = parsed.value()
+    if parsed.is_sweep_override() or isinstance(value, str | dict):
         return override
-    return f"{key}=[]" if parsed.value() is None else f"{key}='{text}'"
+    if isinstance(value, list):
+        return f"{key}=[{','.join(quote(str(each)) for each in value)}]"
+    return f"{key}=[]" if value is None else f"{key}={quote(text)}"

@@ -12,6 +12,7 @@ def quiet_libraries() -> None:
     for message in (
         ".*does not have many workers.*",  # the data are seeds
         ".*Checkpoint directory .* exists and is not empty.*",  # a resumed run's own
+        ".*The dirpath has changed from.*",  # resumed in another folder: `Best` keeps the best
         ".*IterableDataset.*__len__.*",
         ".*You defined a `validation_step` but have no `val_dataloader`.*",
         ".*Trying to infer the `batch_size`.*",

@@ -3,75 +3,79 @@
 import json
 import logging
 import os
-import shlex
-import sys
+import signal
 from pathlib import Path
 from typing import Any
 
-import torch
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from lightning import Trainer, seed_everything
+from lightning import Trainer
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from anx.build import AGENT_KEYS, build_perturbations, build_rollout
-from anx.callbacks.interruption import Interruption, WholeCheckpointIO
-from anx.config import check, check_writable, one_line, run_main
+from anx.callbacks.best import Best
+from anx.callbacks.interruption import Interruption
+from anx.commands import command_line, evaluation_of, given_arguments, override, without
+from anx.config import ConfigError, check_writable, one_line, run_main, unwritable
 from anx.evolution.data import EpisodeSeeds
 from anx.files import write_whole
+from anx.folder import LAST, claimed
 from anx.identity import add_start, identify
-from anx.interop import load_into, read_checkpoint, read_weights, write_agent
-from anx.logging import finish_wandb, make_wandb_logger
+from anx.interop import write_agent
+from anx.loggers import finish_wandb, make_wandb_logger
+from anx.prepare import Prepared, chosen, describe_device, prepare
 from anx.quiet import quiet_libraries
 from anx.rollout.evaluation import summarise
+from anx.signals import Interrupted, interruptible
 
 log = logging.getLogger(__name__)
 
 
 def train(config: DictConfig) -> dict[str, Any] | None:
     """One run. Returns what its report says, or nothing where it was interrupted."""
+    try:
+        return run(config)
+    except Interrupted:
+        return None
+
+
+def run(config: DictConfig) -> dict[str, Any]:
+    """One run. Returns what its report says.
+
+    Raises:
+        Interrupted: by SIGINT or SIGTERM. What it has computed until then is in its folder.
+    """
     quiet_libraries()
     try:
         check_writable(config.run_dir)
-        learner = build_learner(config)
-        callbacks = [instantiate(each) for each in config.callbacks.values() if each]
-    except Exception as error:
-        report_failure(one_line(error), config)
+    except ConfigError as error:
+        report_failure(str(error), config)
         raise
-    run_dir = Path(config.run_dir)
-    identity = identify(given_overrides(), config.seed)
-    announce(run_dir, config, identity)
-    loggers = make_loggers(config, identity)
+    with interruptible(), claimed(Path(config.run_dir)):
+        try:
+            prepared = prepare(config)
+        except Exception as error:
+            report_failure(one_line(error), config)
+            raise
+        return run_prepared(config, prepared)
+
+
+def run_prepared(config: DictConfig, prepared: Prepared) -> dict[str, Any]:
+    """Log, train, evaluate and report."""
+    run_dir, trainer = Path(config.run_dir), prepared.trainer
+    identity = identify(given_arguments(), config.seed)
+    announce(run_dir, config, identity, describe_device(trainer))
+    trainer.loggers = loggers = make_loggers(config, identity)
     reason: str | None = "interrupted"
     try:
-        trainer: Trainer = instantiate(
-            config.trainer, callbacks=callbacks, logger=loggers, plugins=[WholeCheckpointIO()]
-        )
-        data = EpisodeSeeds(config.seed)
-        trainer.fit(learner, data, ckpt_path=config.ckpt_path)
-        write_agent_once(learner.agent, learner.agent_config, run_dir / "agent.safetensors")
-        if any(isinstance(each, Interruption) and each.interrupted for each in callbacks):
-            log.info(
-                "interrupted after generation %d; to go on:\n  python -m anx.run %s ckpt_path=%s hydra.run.dir=%s",
-                trainer.global_step,
-                shlex.join(without(given_overrides(), "ckpt_path", "hydra.run.dir")),
-                run_dir / "checkpoints" / "last.ckpt",
-                run_dir,
-            )
-            reason = None
-            return None
-        trainer.test(learner, data, verbose=False)
-        report = {
-            "name": config.name,
-            "generations": trainer.global_step,
-            "seed": config.seed,
-            **{name: summarise(returns) for name, returns in learner.test_returns.items()},
-        }
-        finish(run_dir, report, config.report)
+        report = train_and_test(config, prepared)
+        finish(run_dir, report, prepared)
         reason = None
         return report
+    except Interrupted:
+        kill_other_processes(trainer)
+        say_how_to_go_on(run_dir, trainer.global_step)
+        raise
     except Exception as error:
         reason = f"{type(error).__name__}: {one_line(error)}"
         raise
@@ -79,45 +83,51 @@ def train(config: DictConfig) -> dict[str, Any] | None:
         finish_loggers(loggers, reason)
 
 
-def build_learner(config: DictConfig) -> Any:
-    """What `config` trains, all checked; raises where something is wrong, before anything is logged."""
-    check(config)
-    if config.ckpt_path:
-        checkpoint = read_checkpoint(config.ckpt_path)
-    seed_everything(config.seed, verbose=False)
-    agent, rollout = build_rollout(config)
-    if config.weights:
-        load_into(agent, read_weights(config.weights), config.weights)
-    else:
-        start_at_zero(agent)
-    agent_config = {key: config[key] for key in ("name", *AGENT_KEYS)}
-    learner: Any = instantiate(
-        config.learner,
-        agent=agent,
-        rollout=rollout,
-        optimizer=instantiate(config.optimizer),
-        perturbations=build_perturbations(config.perturbations, agent),
-        agent_config=OmegaConf.to_container(OmegaConf.create(agent_config), resolve=True),
-    )
-    if config.ckpt_path:
-        learner.check_resumable(checkpoint)
-    return learner
+def train_and_test(config: DictConfig, prepared: Prepared) -> dict[str, Any]:
+    """What the report says. The agent is in its file before it is tested, also where the training is interrupted."""
+    learner, trainer = prepared.learner, prepared.trainer
+    data = EpisodeSeeds(config.seed)
+    try:
+        trainer.fit(learner, data, ckpt_path=prepared.checkpoint and str(prepared.checkpoint))
+    finally:
+        shipped = ship(prepared, Path(config.run_dir) / "agent.safetensors")
+    for each in prepared.callbacks:
+        if isinstance(each, Interruption) and each.stopped_by:
+            raise Interrupted(each.stopped_by)
+    # The test's episodes are none of the validation's, by which the agent was chosen: its score is unbiased.
+    trainer.test(learner, data, verbose=False)
+    return {
+        "name": config.name,
+        "generations": trainer.global_step,
+        "seed": config.seed,
+        "agent": shipped,
+        **{name: summarise(returns) for name, returns in learner.test_returns.items()},
+    }
 
 
-def start_at_zero(agent: torch.nn.Module) -> None:
-    """The search starts at 0 (Tang & Ha 2021, appendix A)."""
-    with torch.no_grad():
-        for parameter in agent.parameters():
-            parameter.zero_()
+def ship(prepared: Prepared, path: Path) -> dict[str, Any] | None:
+    """Put the best validated weights into the agent and write it; the last mean where nothing was validated.
+
+    Returns which generation's agent it is, and the score that it was chosen by; None before the first generation.
+    """
+    learner, generation = prepared.learner, prepared.trainer.global_step
+    if not generation:
+        return None
+    shipped: dict[str, Any] = {"generation": generation, "chosen_by": None, "score": None}
+    for each in prepared.callbacks:
+        if isinstance(each, Best) and each.score is not None:
+            each.put_into(learner.agent)
+            shipped = {"generation": each.generation, "chosen_by": each.monitor, "score": each.score}
+    write_agent_once(learner.agent, learner.agent_config, path)
+    return shipped
 
 
 def make_loggers(config: DictConfig, identity: dict[str, Any]) -> list[Any]:
     """The run's loggers; none on processes other than the first."""
     loggers = []
-    for each in (config.get("logger") or {}).values():
-        if each:
-            is_wandb = each._target_.endswith("make_wandb_logger")
-            loggers.append(instantiate(each, **(wandb_facts(config, identity) if is_wandb else {})))
+    for each in chosen(config, "logger").values():
+        is_wandb = each._target_.endswith("make_wandb_logger")
+        loggers.append(instantiate(each, **(wandb_facts(config, identity) if is_wandb else {})))
     return [logger for logger in loggers if logger is not None]
 
 
@@ -134,7 +144,7 @@ def report_failure(reason: str, config: DictConfig | None = None) -> None:
     if config is None:
         finish_loggers([make_wandb_logger(run_config={}, setting=[])], reason)
     else:
-        finish_loggers(make_loggers(config, identify(given_overrides(), config.seed)), reason)
+        finish_loggers(make_loggers(config, identify(given_arguments(), config.seed)), reason)
 
 
 def finish_loggers(loggers: list[Any], reason: str | None) -> None:
@@ -144,30 +154,44 @@ def finish_loggers(loggers: list[Any], reason: str | None) -> None:
             finish_wandb(logger, reason)
 
 
-def given_overrides() -> list[str]:
-    """What this run was given: of a sweep's runs its own point, not the sweep's command line."""
-    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else sys.argv[1:]
-
-
-def without(arguments: list[str], *keys: str) -> list[str]:
-    """Command line arguments but those that set `keys`."""
-    return [a for a in arguments if a.split("=")[0].lstrip("+~") not in keys]
+@rank_zero_only
+def announce(run_dir: Path, config: DictConfig, identity: dict[str, Any], device: str) -> None:
+    try:
+        OmegaConf.save(config, run_dir / "config.yaml", resolve=True)
+        add_start(run_dir / "identity.json", identity)
+    except OSError as error:  # a full disk
+        raise unwritable(run_dir, error) from None
+    log.info("run folder: %s\n%s", run_dir, device)
 
 
 @rank_zero_only
-def announce(run_dir: Path, config: DictConfig, identity: dict[str, Any]) -> None:
-    OmegaConf.save(config, run_dir / "config.yaml", resolve=True)
-    add_start(run_dir / "identity.json", identity)
-    log.info("run folder: %s", run_dir)
-
-
-@rank_zero_only
-def write_agent_once(agent: torch.nn.Module, config: dict[str, Any], path: Path) -> None:
+def write_agent_once(agent: Any, config: dict[str, Any], path: Path) -> None:
     write_agent(agent, config, path)
 
 
+def kill_other_processes(trainer: Trainer) -> None:
+    """End the other processes of a run: without this one they would wait for ever."""
+    if trainer.strategy.launcher is not None:
+        trainer.strategy.launcher.kill(signal.SIGKILL)
+
+
 @rank_zero_only
-def finish(run_dir: Path, report: dict[str, Any], drawn: DictConfig | None) -> None:
+def say_how_to_go_on(run_dir: Path, generation: int) -> None:
+    last = run_dir / LAST
+    if not last.is_file():
+        log.info("interrupted before there was a checkpoint")
+        return
+    given, checkpoint = given_arguments(), override("ckpt_path", last)
+    if given is None:  # started from Python
+        line = f"the same configuration with {checkpoint} {override('run_dir', run_dir)}"
+    else:
+        same = without(given, "ckpt_path", "hydra.run.dir")
+        line = command_line("anx.run", *same, checkpoint, override("hydra.run.dir", run_dir))
+    log.info("interrupted after generation %d; to go on:\n  %s", generation, line)
+
+
+@rank_zero_only
+def finish(run_dir: Path, report: dict[str, Any], prepared: Prepared) -> None:
     """Write report.json, say where everything is, and draw report.html: what is computed is safe before it is drawn."""
     write_whole(run_dir / "report.json", json.dumps(report, indent=2) + "\n")
     for name in ("plain", "shuffled"):
@@ -178,14 +202,23 @@ def finish(run_dir: Path, report: dict[str, Any], drawn: DictConfig | None) -> N
             report[name]["sem"],
             report[name]["episodes"],
         )
-    log.info("agent: %s\nto evaluate it:\n  python -m anx.evaluate weights=%s 'perturbations=[shuffle]'",
-             run_dir / "agent.safetensors", run_dir / "agent.safetensors")  # fmt: skip
-    if drawn:
-        log.info("report: %s", instantiate(drawn)(run_dir))
+    agent = run_dir / "agent.safetensors"
+    log.info("agent: %s, %s\nto evaluate it:\n  %s", agent, describe_agent(report["agent"]), evaluation_of(agent))
+    if prepared.draw:
+        log.info("report: %s", prepared.draw(run_dir))
+
+
+def describe_agent(shipped: dict[str, Any]) -> str:
+    """Which of a run's agents it is."""
+    if shipped["chosen_by"] is None:
+        return f"the mean after generation {shipped['generation']:,}: none was validated"
+    best = f"the best by {shipped['chosen_by']}: {shipped['score']:.1f}"
+    return f"{best}, after generation {shipped['generation']:,}"
 
 
 def main() -> None:
-    run_main(train, "config", refused=report_failure)
+    # Of several processes the first one's exit code counts; to Lightning, another's would be a crash.
+    run_main(train if rank_zero_only.rank else run, "config", refused=report_failure)  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

@@ -38,6 +38,11 @@ def test_help_lists_the_groups_and_the_keys():
     assert "perturbations: duplicate, noise, occlude, shuffle" in printed
 
 
+def test_no_module_has_the_name_of_one_of_pythons():
+    """`python anx/run.py` puts this folder first on the path."""
+    assert {path.stem for path in (ROOT / "anx").iterdir()} & sys.stdlib_module_names == set()
+
+
 def test_the_shell_is_offered_completion():
     assert "complete" in run("-m", "anx.run", "-sc", "install=bash").stdout
 

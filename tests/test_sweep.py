@@ -22,7 +22,8 @@ import anx.sweep.__main__
 from anx.config import ConfigError
 from anx.cores import count_cores
 from anx.evolution.module import Evolution
-from anx.run import train
+from anx.run import run
+from anx.signals import Interrupted
 from anx.sweep.__main__ import main
 from anx.sweep.command import read_command
 from anx.sweep.distribution import Choice, Range
@@ -99,13 +100,13 @@ def test_a_sweep_that_is_interrupted_goes_on_where_it_was(sweep, monkeypatch, tm
 
     monkeypatch.setattr(Evolution, "training_step", interrupted_step)
     small = [*SMALL[:-1], "trainer.max_steps=3"]
-    assert sweep(train, *small).run() is False
+    assert sweep(run, *small).run() is False
     reports = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*/report.json")}
     assert len(reports) == 2
     assert len((tmp_path / "runs" / "table.csv").read_text().splitlines()) == 1 + 2
 
     interrupting = False
-    again = sweep(train, *small)
+    again = sweep(run, *small)
     assert again.run() is True
     third, fourth = "pooler.num_queries-8_seed-0", "pooler.num_queries-8_seed-1"
     assert sweep.started == [(third, True), (fourth, False)]
@@ -171,7 +172,9 @@ def test_a_search_proposes_the_same_points_after_a_restart(sweep, method, count)
     assert len(straight.rows) == count
 
     def interrupted(config):
-        return None if len(sweep.started) == 4 else queries(config)
+        if len(sweep.started) == 4:
+            raise Interrupted(signal.SIGTERM)
+        return queries(config)
 
     for path in straight.folder.rglob("report.json"):
         path.unlink()
@@ -460,7 +463,7 @@ def test_a_command_that_anx_sweep_can_not_run_is_refused(command, says):
     assert all(part in str(refusal.value) for part in says)
 
 
-@pytest.mark.parametrize(("end", "code"), [(KeyboardInterrupt(), 130), (SystemExit(130), 130), (SystemExit(143), 143)])
+@pytest.mark.parametrize(("end", "code"), [(KeyboardInterrupt(), 130), (Interrupted(2), 130), (Interrupted(15), 143)])
 def test_what_interrupts_a_run_stops_the_sweep_with_its_exit_code(command, monkeypatch, capsys, end, code):
     def interrupted(config):
         raise end

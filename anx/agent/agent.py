@@ -25,6 +25,15 @@ class Thought(NamedTuple):
     action: Tensor  # [A]
 
 
+def start_search(agent: nn.Module) -> None:
+    """Put the parameters where the search starts: at 0 (Tang & Ha 2021, appendix A), or at a module's `own_start`."""
+    own = {id(each.get_parameter(name)) for each in agent.modules() for name in getattr(each, "own_start", ())}
+    with torch.no_grad():
+        for parameter in agent.parameters():
+            if id(parameter) not in own:
+                parameter.zero_()
+
+
 class Agent(nn.Module):
     """One permutation-invariant agent. `anx.population` makes it many.
 
@@ -37,6 +46,9 @@ class Agent(nn.Module):
         policy: latent code, state -> action [A], state.
         action_size: A.
         previous_action: whether the neuron sees the previous action [A]; else it was built for and gets [0].
+
+    A search starts with all parameters at 0, but for those that a component, or any module in it, names in an attribute
+    `own_start`: `own_start = ("table", "norm.weight")` keeps what its constructor gave them.
     """
 
     def __init__(

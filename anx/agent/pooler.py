@@ -42,7 +42,7 @@ class AttentionPooler(nn.Module):
         num_inputs: not needed: the code has the same size for any number of inputs.
         num_queries: M, rows of the latent code.
         query_size: columns of the table Q.
-        queries: Q is the fixed `sinusoidal` table, or `learned` with the other parameters.
+        queries: Q is the fixed `sinusoidal` table, or `learned` with the other parameters, from that table on.
         message_size: features into which queries and keys are projected, d.
         value_message_size: features into which values are projected; null takes the values as they are.
         activation: `tanh` weighs each input by itself, `softmax` lets the inputs compete.
@@ -90,6 +90,7 @@ class AttentionPooler(nn.Module):
         table = sinusoidal_table(num_queries, query_size)
         if queries == "learned":
             self.table = nn.Parameter(table)
+            self.own_start = ("table",)  # queries of 0 would all be the same
         else:
             self.register_buffer("table", table, persistent=False)
         self.query = nn.Linear(query_size, message_size, bias=bias)

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import signal
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -13,6 +12,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from typing_extensions import override
 
 from anx.interop import read_checkpoint
+from anx.signals import SIGNALS, handle, interrupt
 
 log = logging.getLogger(__name__)
 
@@ -20,47 +20,43 @@ log = logging.getLogger(__name__)
 class Interruption(Callback):
     """On a signal to any of the processes, finish the generation, save a checkpoint and stop; save one at the end, too.
 
-    A second signal does what it did before this callback.
+    A second signal, and one to the final evaluation, raises `Interrupted` at once. In a thread other than the main one
+    Python takes no handlers: signals go where they went before.
 
     Args:
         path: of the checkpoint.
     """
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
     def __init__(self, path: str) -> None:
         self.path = path
-        self.interrupted = False
+        self.stopped_by: int | None = None  # the signal that has ended the training
         self._received: int | None = None
-        self._handlers: dict[int, Any] = {}
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self._received = number
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        self._handlers = {}
+        handle(interrupt)
+        # Not through logging or a stream, which may be in the midst of a line.
+        os.write(2, b"\nfinishing the generation; a second signal ends the run at once\n")
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._handlers = {number: signal.signal(number, self._receive) for number in self.SIGNALS}
+        handle(self._receive)  # here, since Lightning has put its own in place by now
 
     @override
     def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
-        if trainer.strategy.reduce_boolean_decision(self._received is not None, all=False):
-            self.interrupted = True
-            trainer.should_stop = True
+        for number in SIGNALS:
+            if trainer.strategy.reduce_boolean_decision(self._received == number, all=False):
+                self.stopped_by = number
+                trainer.should_stop = True
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         trainer.save_checkpoint(self.path)
-        self._restore()
+        handle(interrupt)
 
     @override
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        self._restore()
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        handle(interrupt)
 
 
 class WholeCheckpointIO(TorchCheckpointIO):

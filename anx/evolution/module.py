@@ -9,9 +9,10 @@ from lightning import LightningModule
 from torch import Tensor
 
 from anx.agent.agent import Agent
-from anx.config import ConfigError, with_defaults
+from anx.config import ConfigError
 from anx.envs.perturbations import Perturbation, Shuffle
 from anx.evolution.optimizer import NevergradOptimizer
+from anx.evolution.resumption import check_same
 from anx.population import get_vector
 from anx.rollout.base import Rollout
 
@@ -33,6 +34,7 @@ class Evolution(LightningModule):
         test_episodes: held-out episodes of the final evaluation.
         perturbations: of the inputs in training; validation is plain and shuffled whatever they are.
         agent_config: what builds the agent, kept in its checkpoints.
+        run_config: what else has to be the same for a run to go on from them.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Evolution(LightningModule):
         test_episodes: int = 1000,
         perturbations: Sequence[Perturbation] = (),
         agent_config: dict[str, Any] | None = None,
+        run_config: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         for key, value in (
@@ -64,21 +67,15 @@ class Evolution(LightningModule):
         self.test_returns: dict[str, Tensor] = {}
         self.optimizer = optimizer(agent.parameters())
         self.agent_config = agent_config
+        self.run_config = run_config
         self._steps = 0
 
     def check_resumable(self, checkpoint: dict[str, Any]) -> None:
-        """Raise ConfigError unless the checkpoint is of this agent, weightless parts included, and this search."""
-        theirs, ours = checkpoint.get("config") or {}, self.agent_config or {}
-        for part in ("agent", "splitter", "neuron", "pooler", "policy"):
-            now = ours.get(part, {})
-            then = theirs.get(part, {"_target_": now.get("_target_")})
-            then, now = with_defaults(then), with_defaults(now)
-            for key in sorted(then.keys() | now.keys()):
-                if then.get(key) != now.get(key):
-                    raise ConfigError(
-                        f"{part}.{key}={now.get(key)}, but ckpt_path was trained with {part}.{key}={then.get(key)}; "
-                        "a run is resumed with the agent it was started with"
-                    )
+        """Raise ConfigError unless the checkpoint is of this run: its agent, its episodes and its search."""
+        if "optimizer_states" not in checkpoint:
+            raise ConfigError("ckpt_path: the checkpoint holds weights only; resume from last.ckpt, or use weights=")
+        check_same(checkpoint.get("config") or {}, self.agent_config or {}, older={"agent"})
+        check_same(checkpoint.get("run") or {}, self.run_config or {})
         self.optimizer.check_resumable(checkpoint["optimizer_states"][0])
 
     def configure_optimizers(self) -> NevergradOptimizer:
@@ -145,6 +142,7 @@ class Evolution(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["config"] = self.agent_config
+        checkpoint["run"] = self.run_config
 
     def teardown(self, stage: str) -> None:
         self.rollout.close()

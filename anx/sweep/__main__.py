@@ -1,15 +1,12 @@
 """`python -m anx.sweep`: a sweep file -> runs, tables, a picture, without an account."""
 
 import logging
-import shlex
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+from anx.commands import command_line
 from anx.config import ConfigError, one_line_errors
+from anx.signals import interruptible
 from anx.sweep.command import split_flags
 from anx.sweep.file import read_sweep_file
 from anx.sweep.sweep import Sweep
@@ -60,31 +57,17 @@ def read_arguments(arguments: list[str]) -> Sweep:
     return Sweep(file, Path(own["folder"]), int(own["count"]) if own["count"] else None, overrides, flags=flags)
 
 
-@contextmanager
-def sigterm_exits() -> Iterator[None]:
-    """A SIGTERM leaves as Ctrl-C does, through every `finally`, where nobody else waits for it."""
-
-    def leave(number: int, frame: Any) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def main() -> None:
     arguments = sys.argv[1:]
     if {"-h", "--help"} & set(arguments):
         print(HELP, end="")
         return
-    with one_line_errors(), sigterm_exits():
+    with one_line_errors(), interruptible():
         sweep = read_arguments(arguments)
         finished = sweep.run()
     sweep.report()
     if not finished:
-        log.info("interrupted; to go on:\n  python -m anx.sweep %s", shlex.join(arguments))
+        log.info("interrupted; to go on:\n  %s", command_line("anx.sweep", *arguments))
         raise SystemExit(sweep.interrupted)
     if all(row.value is None for row in sweep.rows.values()):
         raise SystemExit(1)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+from anx.commands import key_of
 from anx.config import ConfigError
 
 POINT = "${args_no_hyphens}"  # where W&B's agent writes a point as Hydra's overrides
@@ -78,7 +79,7 @@ def read_command(command: Any, program: Any, swept: Sequence[str]) -> tuple[Flag
         )
     late = found.arguments[found.arguments.index(POINT) + 1 :]
     for override in late:
-        if override.split("=")[0].lstrip("+~") in swept:
+        if key_of(override) in swept:
             raise ConfigError(f"command: {override} after {POINT} would replace what is swept")
     return Flags(found.config_dir, found.config_name), [each for each in found.arguments if each != POINT]
 

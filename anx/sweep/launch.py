@@ -3,7 +3,7 @@
 import functools
 import logging
 import os
-import re
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,16 +24,16 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from anx.commands import quote
 from anx.config import ConfigError, config_folder, one_line, processes_of
 from anx.cores import count_cores
 from anx.overrides import for_hydra
+from anx.signals import Interrupted
 from anx.sweep.command import Flags
 
 log = logging.getLogger(__name__)
 
-BY_SIGINT, BY_SIGTERM = 130, 143  # exit codes
-
-Task = Callable[[DictConfig], Any]  # returns None where it was interrupted
+Task = Callable[[DictConfig], Any]
 
 
 class Outcome(NamedTuple):
@@ -155,23 +155,21 @@ def check_installed(loader: ConfigLoader, overrides: Sequence[str]) -> None:
 def guarded(task: Task, config: DictConfig) -> Outcome:
     """How `task` ended, whatever it raised. On a launcher's worker, too: exceptions need not survive the way back."""
     try:
-        return Outcome(interrupted=BY_SIGINT if task(config) is None else 0)
-    except (KeyboardInterrupt, SystemExit) as end:
-        interrupted = interruption(end)
-        return Outcome(None if interrupted else f"SystemExit: {end}", interrupted)
+        task(config)
+        return Outcome()
+    except (KeyboardInterrupt, Interrupted) as stop:
+        return Outcome(interrupted=exit_code(stop))
+    except SystemExit as end:
+        return Outcome(f"SystemExit: {end}")
     except Exception as error:
         if not isinstance(error, ConfigError | HydraException | OmegaConfBaseException):
             log.exception("a run failed")
         return Outcome(describe(error))
 
 
-def interruption(end: KeyboardInterrupt | SystemExit) -> int:
-    """The exit code that says that a signal ended a run; 0 where none did."""
-    if isinstance(end, SystemExit):
-        if end.code in (BY_SIGINT, BY_SIGTERM):
-            return int(end.code)
-        return BY_SIGINT if isinstance(end.__context__, KeyboardInterrupt) else 0  # Lightning makes one of the other
-    return BY_SIGINT
+def exit_code(stop: KeyboardInterrupt | Interrupted) -> int:
+    """What a process exits with that a signal has ended."""
+    return 128 + (stop.number if isinstance(stop, Interrupted) else signal.SIGINT)
 
 
 def describe(error: Exception) -> str:
@@ -184,14 +182,3 @@ def width_of(launcher: DictConfig) -> int:
     """How many runs a launcher takes at once: joblib's `n_jobs`, submitit's `array_parallelism`, else one."""
     width = OmegaConf.select(launcher, "n_jobs") or OmegaConf.select(launcher, "array_parallelism") or 1
     return int(width) if width > 0 else max(1, count_cores() + 1 + int(width))  # -1: one a core
-
-
-def quote(text: str) -> str:
-    """A text as a value of Hydra's override grammar."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
-def assignment(key: str, text: str) -> str:
-    """An override that sets a text, quoted for Hydra where it has to be; a shell's quotes are another matter."""
-    return f"{key}={text}" if re.fullmatch(r"[\w./+-]+", text, re.ASCII) else f"{key}={quote(text)}"

@@ -1,7 +1,6 @@
 """Runs a sweep file's points, each at most once, and says after each what came of them."""
 
 import logging
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,16 +8,18 @@ from typing import Any
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from anx.commands import MULTIRUN, command_line, evaluation_of, key_of, without
 from anx.config import ConfigError, check_writable
 from anx.evaluate import make_console
 from anx.figures import save
 from anx.figures.sweep import sweep_figure
 from anx.files import write_whole
-from anx.run import train, without
+from anx.run import run
+from anx.signals import Interrupted
 from anx.sweep.command import Flags
 from anx.sweep.distribution import Point
 from anx.sweep.file import SweepFile
-from anx.sweep.launch import Launches, Task, assignment, interruption, open_launches
+from anx.sweep.launch import Launches, Task, exit_code, open_launches
 from anx.sweep.points import is_finished, last_value, launch_overrides, name_of, to_overrides
 from anx.sweep.search import Bayes, Grid, Random, Search
 from anx.sweep.table import Row, contents, means, print_tables, rank, to_csv, to_markdown
@@ -53,7 +54,7 @@ class Sweep:
         folder: Path,
         count: int | None,
         overrides: Sequence[str],
-        task: Task = train,
+        task: Task = run,
         *,
         flags: Flags = NO_FLAGS,
     ) -> None:
@@ -79,10 +80,8 @@ class Sweep:
                 log.info("early_terminate is W&B's: here every run goes to its end")
             try:
                 return self._search(launches, make_search(self.file))
-            except (KeyboardInterrupt, SystemExit) as end:
-                self.interrupted = interruption(end)
-                if not self.interrupted:
-                    raise
+            except (KeyboardInterrupt, Interrupted) as stop:
+                self.interrupted = exit_code(stop)
                 return False
             finally:
                 self._write()
@@ -182,13 +181,11 @@ class Sweep:
         log.info("%s has %s and a folder for every run", self.folder, ", ".join(names))
         best = means(rows, maximize)
         if best:
-            given = [each for each in self._overrides if not is_of_launcher(each)]
-            setting = [*self._flags.arguments(), *given, *to_overrides(best[0].point)]
-            log.info("the best setting:\n  python -m anx.run %s", shlex.join(setting))
-            weights = assignment("weights", str(rank(rows, maximize)[0].folder / "agent.safetensors"))
-            log.info(
-                "the best run's agent:\n  python -m anx.evaluate %s", shlex.join([weights, "perturbations=[shuffle]"])
-            )
+            given = [*self._flags.arguments(), *without(self._overrides, *MULTIRUN)]
+            setting = command_line("anx.run", *given, *to_overrides(best[0].point))
+            log.info("the best setting:\n  %s", setting)
+            agent = rank(rows, maximize)[0].folder / "agent.safetensors"
+            log.info("the best run's agent:\n  %s", evaluation_of(agent))
 
 
 def find_count(file: SweepFile, count: int | None) -> int:
@@ -224,9 +221,5 @@ def check_override(file: SweepFile, override: str, *, swept_is_wrong: bool = Tru
 
 def is_of_hydra(override: str) -> bool:
     """Whether an override is about how runs are started and logged, not about what they are."""
-    key = override.split("=")[0].lstrip("+~")
+    key = key_of(override)
     return key.startswith(("hydra.", "hydra/")) and key != "hydra.searchpath"
-
-
-def is_of_launcher(override: str) -> bool:
-    return override.lstrip("+~").startswith(("hydra/launcher", "hydra.launcher.", "hydra/sweeper", "hydra.sweeper."))

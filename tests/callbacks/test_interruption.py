@@ -5,14 +5,21 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import compose
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 
+import anx.run
 from anx.callbacks.interruption import WholeCheckpointIO
+from anx.evolution.module import Evolution
 from anx.interop import read_checkpoint, read_weights
+from anx.signals import Interrupted, interruptible
 
 GENERATIONS = 25
 LONG = ["+budget=smoke", "env.max_steps=40", "logger=csv", "callbacks.pictures=null", "report=null"]
@@ -56,8 +63,8 @@ def test_a_signal_to_any_process_ends_a_run_from_which_it_goes_on_bit_for_bit(tm
     wait_for_generations(tmp_path, process, 3)
     os.kill(process.pid if processes == 1 else children(process.pid)[-1], number)
     output, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, output
-    assert "to go on:" in output
+    assert process.returncode == 128 + number, output
+    assert output.count("to go on:") == 1
     last = tmp_path / "checkpoints" / "last.ckpt"
     stopped = read_checkpoint(last)["global_step"]
     assert 3 <= stopped < GENERATIONS
@@ -66,6 +73,118 @@ def test_a_signal_to_any_process_ends_a_run_from_which_it_goes_on_bit_for_bit(tm
     resumed = read_weights(tmp_path / "agent.safetensors").state
     for name, value in straight.items():
         assert torch.equal(resumed[name], value), name
+
+
+SMALL = ["+budget=smoke", "env.max_steps=20", "logger=csv", "callbacks.pictures=null", "report=null"]
+
+
+@pytest.fixture
+def signals(monkeypatch):
+    """Sends this process signals in the midst of a method's call, told by the generations that are done."""
+
+    def send(method, generation, *numbers):
+        call = getattr(Evolution, method)
+
+        def interrupted(self, *args):
+            if self.trainer.global_step == generation:
+                for number in numbers:
+                    signal.raise_signal(number)
+            return call(self, *args)
+
+        monkeypatch.setattr(Evolution, method, interrupted)
+
+    return send
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """Runs anx.run's command line in this process; returns its exit code."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["anx", *map(str, arguments), *SMALL])
+        GlobalHydra.instance().clear()
+        try:
+            anx.run.main()
+        except SystemExit as end:
+            return end.code
+        return 0
+
+    return run
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_after_its_generation_with_the_best_agent_so_far(tmp_path, signals, number):
+    handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    signals("training_step", 2, number)
+    with pytest.raises(Interrupted) as stop:
+        anx.run.run(compose(*SMALL, f"run_dir={tmp_path}"))
+    assert stop.value.number == number
+    assert read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")["global_step"] == 3
+    best = read_weights(tmp_path / "checkpoints" / "best.ckpt").state  # validated after generation 2
+    for name, value in read_weights(tmp_path / "agent.safetensors").state.items():
+        assert torch.equal(value, best[name]), name
+    assert not (tmp_path / "report.json").exists()
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
+@pytest.mark.parametrize("numbers", [(signal.SIGINT, signal.SIGINT), (signal.SIGINT, signal.SIGTERM)])
+def test_a_second_signal_ends_a_run_at_once_and_leaves_what_it_had(tmp_path, signals, numbers):
+    signals("training_step", 2, *numbers)
+    with pytest.raises(Interrupted) as stop:
+        anx.run.run(compose(*SMALL, f"run_dir={tmp_path}"))
+    assert stop.value.number == numbers[-1]
+    assert read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")["global_step"] == 2
+    assert (tmp_path / "agent.safetensors").is_file()
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+
+
+def test_a_signal_to_the_final_evaluation_leaves_the_agent_from_which_it_is_evaluated_again(
+    tmp_path, signals, monkeypatch, caplog
+):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(HydraConfig.instance(), "cfg", None)
+    signals("test_step", 4, signal.SIGTERM)
+    config = compose(*SMALL, f"run_dir={tmp_path}")
+    assert anx.run.train(config) is None  # from Python
+    assert (tmp_path / "agent.safetensors").is_file()
+    config.ckpt_path = str(tmp_path / "checkpoints" / "last.ckpt")
+    assert f"ckpt_path={config.ckpt_path} run_dir={tmp_path}" in caplog.text
+    monkeypatch.undo()
+    assert anx.run.train(config)["generations"] == 4
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_command_exits_as_the_shell_expects(tmp_path, command, signals, number, code):
+    signals("training_step", 0, number)
+    assert command(f"hydra.run.dir={tmp_path}") == code
+
+
+def test_an_interruption_ends_a_multirun(tmp_path, command, signals):
+    signals("training_step", 0, signal.SIGINT)
+    assert command("-m", "seed=0,1", f"hydra.sweep.dir={tmp_path}") == 130
+    assert (tmp_path / "0" / "agent.safetensors").is_file()
+    assert not (tmp_path / "1").exists()
+
+
+def test_an_interruption_before_the_training_ends_it_too(tmp_path, command, monkeypatch):
+    monkeypatch.setattr(anx.run, "prepare", lambda config: signal.raise_signal(signal.SIGTERM))
+    assert command(f"hydra.run.dir={tmp_path}") == 143
+
+
+def test_a_run_trains_in_a_thread(tmp_path):
+    reports = []
+    config = compose(*SMALL, f"run_dir={tmp_path}")
+    thread = threading.Thread(target=lambda: reports.append(anx.run.train(config)))
+    thread.start()
+    thread.join()
+    assert reports[0]["generations"] == 4
+
+
+def test_handlers_are_put_back_whatever_happens():
+    handler = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Interrupted), interruptible():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == handler
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from conftest import compose
 from wandb_file import records
 
 from anx.config import ConfigError
-from anx.logging import MetricsFile, finish_wandb, make_wandb_logger, wandb_mode
+from anx.loggers import MetricsFile, finish_wandb, make_wandb_logger, wandb_mode
 from anx.run import train
 
 
