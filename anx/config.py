@@ -30,6 +30,18 @@ from anx.signals import interruption_exits
 MENDABLE = (ValueError, TypeError, ImportError)
 
 
+MOST_SEED = 2**32 - 1  # NumPy's
+MOST_INTEGER = 2**31 - 1  # more of anything fits no machine
+
+# What Hydra's instantiate takes besides arguments.
+INSTANTIATE = {
+    "_target_": str,
+    "_partial_": bool,
+    "_recursive_": bool,
+    "_convert_": Literal["none", "partial", "object", "all"],
+}
+
+
 class ConfigError(ValueError):
     """Something a user can mend: one line that names the key, the value and what is allowed."""
 
@@ -38,7 +50,12 @@ def check(config: DictConfig) -> None:
     """Everything that can be said without building: types, counts, and keys that must fit each other."""
     check_ablations(config)
     check_types(OmegaConf.to_container(config, resolve=True))
-    check_integer("seed", config.seed, least=0)
+    if not fits(config.get("name"), str):
+        raise ConfigError(f"name={config.get('name')} must be a text")
+    for key in ("weights", "ckpt_path"):
+        if not fits(config.get(key), str | None):
+            raise ConfigError(f"{key}={config.get(key)} must be a file or null")
+    check_integer("seed", config.seed, least=0, most=MOST_SEED)
     if config.trainer.get("max_time") is None or config.trainer.get("max_steps") != -1:  # -1: while there is time
         check_integer("trainer.max_steps", config.trainer.get("max_steps"), least=1)
     if config.trainer.get("accumulate_grad_batches", 1) != 1:
@@ -104,6 +121,9 @@ def check_types(node: Any, key: str = "") -> None:
             check_types(item, f"{key}.{index}")
     if not isinstance(node, dict):
         return
+    for name, hint in INSTANTIATE.items():
+        if name in node and not fits(node[name], hint):
+            raise ConfigError(f"{key}.{name}={node[name]} must be {describe(hint)}")
     if str(node.get("_target_", "")).startswith(("anx.", "lightning.")):
         target = _locate(node["_target_"])
         hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
@@ -115,6 +135,9 @@ def check_types(node: Any, key: str = "") -> None:
                 raise ConfigError(f"{key}.{name}={value} is no argument of {target.__name__}; allowed: {allowed}")
             if name in hints and not fits(value, hints[name]):
                 raise ConfigError(f"{key}.{name}={value} must be {describe(hints[name])}")
+            if fits(value, int):
+                most = MOST_SEED if name == "seed" else MOST_INTEGER
+                check_integer(f"{key}.{name}", value, least=0 if name == "seed" else -most, most=most)
     for name, value in node.items():
         check_types(value, f"{key}.{name}" if key else str(name))
 
@@ -125,10 +148,12 @@ def with_defaults(config: dict[str, Any]) -> dict[str, Any]:
     return {each.name: each.default for each in arguments if each.default is not inspect.Parameter.empty} | config
 
 
-def check_integer(key: str, value: Any, least: int) -> None:
-    """Whether a value is an integer, and large enough."""
+def check_integer(key: str, value: Any, least: int, most: int = MOST_INTEGER) -> None:
+    """Whether a value is an integer, large enough and not absurdly large."""
     if not fits(value, int) or value < least:
         raise ConfigError(f"{key}={value} must be an integer, at least {least}")
+    if value > most:
+        raise ConfigError(f"{key}={value} must be an integer, at most {most}")
 
 
 def fits(value: Any, hint: Any) -> bool:
@@ -270,22 +295,31 @@ def one_line_errors(where: str = "", told: Callable[[str], Any] = lambda line: N
     try:
         yield
     except (ConfigError, HydraException, OmegaConfBaseException) as error:
-        if isinstance(error, InstantiationException) and not isinstance(error.__cause__, MENDABLE):
+        if isinstance(error, InstantiationException) and not is_mendable(error.__cause__):
             raise
         print(f"error: {where}{one_line(error)}", file=sys.stderr)
         told(one_line(error))
         raise SystemExit(2) from None
 
 
+def is_mendable(cause: BaseException | None) -> bool:
+    """Whether what an instantiation failed from is a user's to mend: a value, a target that is none, memory."""
+    out_of_memory = isinstance(cause, MemoryError | RuntimeError) and "alloc" in str(cause).lower()
+    return cause is None or isinstance(cause, MENDABLE) or out_of_memory
+
+
 def one_line(error: BaseException) -> str:
     """What an error says, in one line, without where Hydra looked for it."""
     if isinstance(error, InstantiationException) and error.__cause__ is not None:
+        if not isinstance(error.__cause__, MENDABLE):
+            part = str(error).rpartition("full_key: ")[2]
+            return f"{part} asks for more memory than there is: {str(error.__cause__).rpartition(': ')[2]}"
         error = error.__cause__
     if isinstance(error, OverrideParseException):
         return unreadable(error)
-    text = str(error).split("Config search path")[0].split("full_key:")[0]
+    text, _, rest = str(error).split("Config search path")[0].partition("full_key:")
     text = re.sub(r" of type `?<class '\w+'>`?", "", text)
-    if (key := getattr(error, "full_key", None)) and key not in text:
+    if (key := getattr(error, "full_key", None) or rest.strip().split("\n")[0]) and str(key) not in text:
         text = f"{key}: {text}"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if unknown := re.search(r"Could not (?:find|load) '(.+)/(.+)'", text):

@@ -1,4 +1,4 @@
-"""Random overrides of every key: each builds, plays a generation and evaluates, or is refused in one line that says why.
+"""Random overrides of every key: each builds, plays a generation and evaluates, or is refused in a line that says why.
 
 A few hundred seeded points at every start; thousands with ANX_FUZZ=5000, other ones with ANX_FUZZ_SEED=1. A point that
 fails is printed with its overrides. Integers are small or absurd (1e12): what lies between is slow, but not wrong. What
@@ -113,7 +113,7 @@ class Fuzz:
             return f"{plus}{group}={self.random.choice([*names, *OTHERS, *NUMBERS])}"
         key = self.random.choice(keys)
         if kind < 0.2:
-            return f"~{key}"
+            return f"~{key}"  # what Hydra's instantiate needs is not left out: keys have no underscore at their end
         return f"{key}={self.random.choice(NUMBERS + OTHERS)}"
 
     def compose(self, name, overrides):
@@ -128,7 +128,7 @@ class Fuzz:
 
 
 def play(config):
-    """One generation and an evaluation of what a configuration builds; all of a run where it is about the run."""
+    """One generation and an evaluation of what a configuration builds."""
     learner = prepare(config).learner
     try:
         optimizer, steps = learner.optimizer, config.env.get("max_steps", 1)
@@ -151,7 +151,8 @@ def refusal(function, *arguments):
         with contextlib.redirect_stderr(errors), one_line_errors():
             function(*arguments)
     except SystemExit as end:
-        assert end.code == 2, f"exit code {end.code}"
+        if end.code != 2:
+            raise
         return [line for line in errors.getvalue().splitlines() if line.startswith("error: ")][-1]
     return None
 
@@ -169,6 +170,8 @@ def is_named(override, line):
     key = key.lstrip("+~")
     if text.startswith("${") and text[2:-1] in line:  # what it refers to is not there
         return True
+    if key.startswith("budgets."):  # what is wrong with it is said of the key that takes it from there
+        key = ""
     if key not in line and key.rsplit(".", 1)[-1] not in line and not line.startswith(f"error: {key.split('.')[0]}: "):
         return False
     if re.search("is not a container|interpolation|Could not override", line):  # it is another key that refers to it
@@ -204,6 +207,26 @@ def here(tmp_path, monkeypatch):
     signal.signal(signal.SIGPROF, before)
     torch.set_num_threads(threads)
     resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+def test_a_run_takes_any_overrides_of_what_surrounds_it_or_refuses_them(here):
+    """Whole runs, for what a generation alone does not see: the trainer, callbacks, loggers."""
+    fuzz, failures = Fuzz(), []
+    for _ in range(max(POINTS // 25, 1)):
+        keys = [
+            key for key in keys_of(fuzz.bases["cartpole with all"]) if re.match("trainer|callbacks|logger|report", key)
+        ]
+        overrides = [fuzz.override([key for key in keys if not key.endswith("_")]) for _ in range(2)]
+        overrides = [each for each in overrides if not re.match(r"[+~]*(budget|experiment|env|trainer.max_)", each)]
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        try:
+            line = refusal(lambda: run(fuzz.compose("cartpole with all", overrides)))  # noqa: B023
+        except BaseException as error:
+            failures.append((overrides, traceback.format_exception_only(error)[-1]))
+            continue
+        if line is not None and (wrong := problem(line, overrides)):
+            failures.append((overrides, f"{wrong}: {line}"))
+    assert not failures, "\n".join(f"{' '.join(overrides)}\n    {what}" for overrides, what in failures)
 
 
 def test_any_overrides_run_or_are_refused_in_a_line_that_names_key_and_value(here):
