@@ -274,9 +274,8 @@ class JobFailed(Exception):
 
 def one_of_many(task: Callable[[DictConfig], Any], config: DictConfig) -> Any:
     """`task` as a job of a multirun: what would exit raises JobFailed, and Hydra goes on with the next job."""
-    job = HydraConfig.get().job
     try:
-        with one_line_errors(f"job {job.num} ({job.override_dirname}): "):
+        with one_line_errors(f"job {HydraConfig.get().job.num}: "):
             return task(config)
     except SystemExit as end:
         if end.code:

@@ -10,6 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from lightning import Trainer, seed_everything
+from lightning.pytorch.callbacks import Checkpoint
 from omegaconf import DictConfig, OmegaConf
 
 from anx.agent.agent import start_search
@@ -92,8 +93,13 @@ def build_learner(config: DictConfig, checkpoint: Path | None = None) -> Any:
 
 def build_trainer(config: DictConfig, callbacks: list[Any]) -> Trainer:
     """Lightning's trainer, as yet without loggers. Whatever it refuses was asked for by the configuration."""
+    if config.trainer.get("accelerator") == "mps":
+        raise without_float64(config)
+    own = {"callbacks": callbacks, "logger": False, "plugins": [WholeCheckpointIO()]}
+    if not any(isinstance(each, Checkpoint) for each in callbacks):
+        own["enable_checkpointing"] = False  # else Lightning adds one of its own
     try:
-        trainer: Trainer = instantiate(config.trainer, callbacks=callbacks, logger=False, plugins=[WholeCheckpointIO()])
+        trainer: Trainer = instantiate(config.trainer, **own)
         if environment := getattr(trainer.strategy, "cluster_environment", None):
             environment.validate_settings(trainer.num_devices, trainer.num_nodes)
     except Exception as error:
@@ -103,13 +109,18 @@ def build_trainer(config: DictConfig, callbacks: list[Any]) -> Trainer:
                 "; SLURM_NTASKS is set: ask for --ntasks-per-node as large as trainer.devices and start with srun, "
                 "or unset SLURM_NTASKS for a run of one process"
             )
-        raise ConfigError(f"trainer: {one_line(error)}{way_out}") from error
+        given = ", ".join(f"{key}={config.trainer.get(key)}" for key in ("accelerator", "devices", "strategy"))
+        raise ConfigError(f"trainer: {one_line(error)} ({given}){way_out}") from error
     if trainer.strategy.root_device.type == "mps":
-        raise ConfigError(
-            f"trainer.accelerator={config.trainer.get('accelerator')} is Apple's MPS, which has no float64: agents are "
-            "evaluated in that; allowed: cpu"
-        )
+        raise without_float64(config)
     return trainer
+
+
+def without_float64(config: DictConfig) -> ConfigError:
+    return ConfigError(
+        f"trainer.accelerator={config.trainer.accelerator} is Apple's MPS, which has no float64: agents are evaluated "
+        "in that; allowed: cpu"
+    )
 
 
 def describe_device(trainer: Trainer) -> str:

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from anx import video
 from anx.build import build_rollout
+from anx.commands import evaluation_of
 from anx.config import ConfigError, check_writable, one_line_errors
 from anx.envs.perturbations import Shuffle
 from anx.evolution.data import VALIDATION, derive_seed
@@ -26,9 +27,9 @@ from anx.rollout.base import evenly_spaced
 log = logging.getLogger(__name__)
 
 # What is in a run's folder: the first agent that there is is the one that plays.
-AGENTS = ("agent.safetensors", "checkpoints/last.ckpt")
+AGENTS = ("agent.safetensors", "checkpoints/best.ckpt", "checkpoints/last.ckpt")
 FILES = {
-    "agent.safetensors": "the agent: weights and the configuration that builds it",
+    "agent.safetensors": "the agent, the best validated one: weights and the configuration that builds it",
     "config.yaml": "the resolved configuration",
     "report.json": "the final evaluation",
     "metrics.csv": "metrics, a row a generation",
@@ -37,7 +38,7 @@ FILES = {
     "film.mp4": "an episode with shuffled inputs",
     "figures": "the figures, and the regression as numbers",
     "pictures": "attention while it learned",
-    "checkpoints/best.ckpt": "the best validated agent",
+    "checkpoints/best.ckpt": "the same as a checkpoint",
     "checkpoints/last.ckpt": "the newest state: a run goes on from it",
 }
 CAPTIONS = {
@@ -129,6 +130,7 @@ def render(run_dir: Path, config: DictConfig) -> str:
         config=config,
         config_text=OmegaConf.to_yaml(config),
         results={name: report[name] for name in ("plain", "shuffled")} if report else {},
+        agent=report.get("agent") if report else None,
         generations=report["generations"] if report else int(rows[-1]["step"]) + 1 if rows else 0,
         validated=next((row for row in reversed(rows) if row.get("validation/plain_mean")), None),
         curve=data_uri(run_dir / "curve.png"),
@@ -137,6 +139,7 @@ def render(run_dir: Path, config: DictConfig) -> str:
         pictures=read_pictures(run_dir),
         identity=list(flatten(read_json(run_dir / "identity.json") or {})),
         folder=run_dir.resolve(),
+        evaluation=evaluation_of(run_dir.resolve() / "agent.safetensors"),
         files=[(name, text) for name, text in FILES.items() if (run_dir / name).exists()],
     )
 

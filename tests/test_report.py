@@ -1,3 +1,4 @@
+import html
 import json
 import re
 import shutil
@@ -48,7 +49,8 @@ def test_a_report_holds_the_scores_the_pictures_the_film_and_the_configuration(f
     assert page.count("data:image/png;base64,") == len(pictures(page))
     assert page.count("data:video/mp4;base64,") == 1
     assert "num_queries: 16" in page
-    assert f"{finished}/agent.safetensors" in page
+    assert f"weights={finished}/agent.safetensors" in page
+    assert f"that of generation 2, {report['agent']['score']:.1f} by\nvalidation/shuffled_mean" in page
     for name in ("metrics.csv", "report.json", "checkpoints/last.ckpt", "film.mp4"):
         assert f'href="{name}"' in page
         assert (finished / name).is_file()
@@ -89,6 +91,19 @@ def test_a_run_that_was_interrupted_has_a_report_of_what_it_has(tmp_path):
     assert pictures(page).keys() == {"learning curve", *FIGURES}
     assert "data:video" not in page
     assert "Final evaluation" not in page
+
+
+def test_a_report_of_another_agent_says_so_and_its_command_is_quoted(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "a b=c")
+    report = json.loads((folder / "report.json").read_text())
+    report["agent"] = {"generation": 2, "chosen_by": None, "score": None}
+    write_whole(folder / "report.json", json.dumps(report))
+    page = html.unescape(write_report(folder, figures=False, film=False).read_text())
+    assert "Of the last mean, after generation 2: none was validated" in page
+    assert f"""'weights="{folder}/agent.safetensors"' 'perturbations=[shuffle]'""" in page
+    del report["agent"]  # an older version's
+    write_whole(folder / "report.json", json.dumps(report))
+    assert "generation 2" not in write_report(folder, figures=False, film=False).read_text().split("<h2>Learning")[0]
 
 
 def test_results_are_safe_before_anything_is_drawn(tmp_path, monkeypatch):

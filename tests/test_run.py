@@ -14,7 +14,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from anx.interop import read_weights
-from anx.run import train, without
+from anx.run import train
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = [path.stem for path in (ROOT / "configs" / "experiment").glob("*.yaml")]
@@ -64,11 +64,6 @@ def test_a_multirun_has_a_folder_for_every_job(tmp_path):
     for job, queries in (("0", 4), ("1", 8)):
         assert OmegaConf.load(tmp_path / job / "config.yaml").pooler.num_queries == queries
         assert (tmp_path / job / "report.json").is_file()
-
-
-def test_the_command_that_goes_on_leaves_out_what_it_sets_itself():
-    arguments = ["+budget=smoke", "ckpt_path=a.ckpt", "++hydra.run.dir=b", "seed=3"]
-    assert without(arguments, "ckpt_path", "hydra.run.dir") == ["+budget=smoke", "seed=3"]
 
 
 @pytest.mark.parametrize("ablation", [path.stem for path in (ROOT / "configs" / "ablation").glob("*.yaml")])

@@ -107,7 +107,9 @@ def test_a_run_refuses_a_checkpoint_that_another_configuration_left(refused, mon
     anx.run.main()
     capsys.readouterr()
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
-    assert "popsize 8, this run's has 10" in refused(anx.run.main, *base, "optimizer.popsize=10", f"ckpt_path={last}")
+    assert "optimizer.popsize=10, but ckpt_path was trained with optimizer.popsize=8" in refused(
+        anx.run.main, *base, "optimizer.popsize=10", f"ckpt_path={last}"
+    )
     assert "pooler.num_queries" in refused(anx.run.main, *base, "pooler.num_queries=4", f"ckpt_path={last}")
 
 

@@ -17,7 +17,7 @@ class Best(Callback):
 
     Args:
         path: of the file, a checkpoint with weights only.
-        last: of the run's checkpoint, which is written, too: what was validated need not be validated again.
+        last: of the run's checkpoint, written as well: a resumed run does not validate its first generation again.
         monitor: the metric of the validation that decides.
         mode: whether more of it is better, or less.
     """

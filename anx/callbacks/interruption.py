@@ -48,6 +48,8 @@ class Interruption(Callback):
             if trainer.strategy.reduce_boolean_decision(self._received == number, all=False):
                 self.stopped_by = number
                 trainer.should_stop = True
+                if trainer.val_check_batch and trainer.global_step % trainer.val_check_batch:
+                    trainer.limit_val_batches = 0  # Lightning validates whenever it stops; a straight run would not now
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -2,65 +2,91 @@
 
 import logging
 import time
+from collections import deque
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import Timer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from typing_extensions import override
 
 log = logging.getLogger(__name__)
 
+# Name, metric, format; the first ones stay where there is no room for all.
+METRICS = (
+    ("best", "train/fitness_max", "{:.1f}"),
+    ("mean", "train/fitness_mean", "{:.1f}"),
+    ("shuffled", "validation/shuffled_mean", "{:.1f}"),
+    ("sigma", "train/sigma", "{:.3g}"),
+    ("steps/s", "perf/steps_per_second", "{:,.0f}"),
+    ("plain", "validation/plain_mean", "{:.1f}"),
+)
+BAR = 10  # characters
+GAP = "  "
+
 
 class Progress(Callback):
-    """A bar with generation, best, mean, sigma, steps/s and the time left; lines where there is no terminal.
+    """Generation, time left, and as many metrics as there is room for: a bar on a terminal, lines elsewhere.
 
     Args:
-        every: seconds between two lines where there is no terminal.
+        every: seconds between two lines.
+        console: to draw on; None: stderr.
     """
 
-    def __init__(self, every: float = 10.0) -> None:
+    def __init__(self, every: float = 10.0, console: Console | None = None) -> None:
         self.every = every
+        self.console = console or Console(stderr=True)
         self._bar: Bar | None = None
         self._last_line = 0.0
+        self._ends: deque[tuple[float, int]] = deque(maxlen=100)  # when generations ended, and which
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        console = Console(stderr=True)
-        if not trainer.is_global_zero or not console.is_terminal:
+        if not trainer.is_global_zero or not self.console.is_terminal or self.console.is_dumb_terminal:
             return
-        self._bar = Bar(
-            TextColumn("generation"),
-            MofNCompleteColumn(),
-            BarColumn(),
-            TextColumn("{task.description}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            console=console,
-        )
-        self._task = self._bar.add_task("", total=trainer.max_steps, completed=trainer.global_step)
+        columns = TextColumn("{task.fields[head]}"), BarColumn(BAR), TextColumn("{task.description}")
+        self._bar = Bar(*columns, console=self.console)
+        total = trainer.max_steps if trainer.max_steps > 0 else None
+        self._task = self._bar.add_task("", total=total, completed=trainer.global_step, head=self._head(trainer))
         self._bar.start()
 
     @override
+    def on_train_batch_start(self, trainer: Trainer, *args: Any) -> None:
+        if self._ends:  # by now the last generation's metrics are there, and its validation's
+            self._show(trainer)
+
+    @override
     def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
-        if not trainer.is_global_zero:
-            return
-        text = describe(trainer)
-        if self._bar is not None:
-            self._bar.update(self._task, completed=trainer.global_step, description=text)
-        elif time.monotonic() - self._last_line >= self.every:
-            self._last_line = time.monotonic()
-            log.info("generation %d/%d  %s", trainer.global_step, trainer.max_steps, text)
+        self._ends.append((time.monotonic(), trainer.global_step))
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._last_line = 0.0
+        self._show(trainer)
         self._stop()
 
     @override
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         self._stop()
+
+    def _show(self, trainer: Trainer) -> None:
+        if not trainer.is_global_zero:
+            return
+        head = self._head(trainer)
+        if self._bar is not None:
+            room = self.console.width - len(head) - BAR - 2
+            self._bar.update(self._task, completed=trainer.global_step, head=head, description=fit(trainer, room))
+        elif time.monotonic() - self._last_line >= self.every:
+            self._last_line = time.monotonic()
+            log.info("%s%s%s", head, GAP, fit(trainer))
+
+    def _head(self, trainer: Trainer) -> str:
+        """The generation and the time left, in few characters."""
+        of = f"/{trainer.max_steps}" if trainer.max_steps > 0 else ""
+        left = time_left(trainer, self._ends)
+        return f"generation {trainer.global_step}{of}" + ("" if left is None else f"{GAP}{clock(left)} left")
 
     def _stop(self) -> None:
         if self._bar is not None:
@@ -68,15 +94,30 @@ class Progress(Callback):
             self._bar = None
 
 
-def describe(trainer: Trainer) -> str:
-    """The metrics that matter, in one line."""
-    shown = (
-        ("best", "train/fitness_max", "{:.1f}"),
-        ("mean", "train/fitness_mean", "{:.1f}"),
-        ("sigma", "train/sigma", "{:.3g}"),
-        ("steps/s", "perf/steps_per_second", "{:,.0f}"),
-        ("plain", "validation/plain_mean", "{:.1f}"),
-        ("shuffled", "validation/shuffled_mean", "{:.1f}"),
-    )
-    metrics = trainer.callback_metrics
-    return "  ".join(f"{name} {form.format(float(metrics[key]))}" for name, key, form in shown if key in metrics)
+def time_left(trainer: Trainer, ends: deque[tuple[float, int]]) -> float | None:
+    """Seconds until the run has its generations, at the pace of the last ones, or its time; None if unknown."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    estimates = [each.time_remaining() for each in callbacks if isinstance(each, Timer)]
+    if trainer.max_steps > 0 and len(ends) > 1:
+        (then, first), (now, last) = ends[0], ends[-1]  # the first generation, which compiles, ends where these begin
+        estimates.append((trainer.max_steps - last) * (now - then) / (last - first))
+    return min((each for each in estimates if each is not None), default=None)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as 5:07 or 1:02:03."""
+    minutes, second = divmod(max(0, round(seconds)), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def fit(trainer: Trainer, room: float = float("inf")) -> str:
+    """The first metrics, as many as `room` characters hold."""
+    text = ""
+    for name, key, form in METRICS:
+        if key in trainer.callback_metrics:
+            longer = f"{text}{GAP if text else ''}{name} {form.format(float(trainer.callback_metrics[key]))}"
+            if len(longer) > room:
+                break
+            text = longer
+    return text

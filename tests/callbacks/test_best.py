@@ -89,7 +89,7 @@ def test_a_resumed_run_keeps_the_best_of_before_in_whatever_folder(tmp_path, sco
     assert same(weights(tmp_path / folder / "agent.safetensors"), means[2])
 
 
-def test_a_run_that_is_killed_right_after_a_validation_need_not_validate_again(tmp_path, scores, monkeypatch):
+def test_a_run_that_is_killed_right_after_a_validation_still_has_the_best(tmp_path, scores, monkeypatch):
     scores(1.0, 3.0, 2.0, 2.5)
     write = Best.on_validation_end
 
@@ -99,7 +99,7 @@ def test_a_run_that_is_killed_right_after_a_validation_need_not_validate_again(t
             shutil.copy(tmp_path / "a" / "checkpoints" / "last.ckpt", tmp_path / "killed.ckpt")
 
     monkeypatch.setattr(Best, "on_validation_end", copying)
-    run(tmp_path / "a")
+    run(tmp_path / "a", "callbacks.last.train_time_interval.seconds=0")
     report = run(tmp_path / "b", f"ckpt_path={tmp_path / 'killed.ckpt'}")
     assert report["agent"]["generation"] == 2
     a, b = (read_checkpoint(tmp_path / name / "checkpoints" / "last.ckpt") for name in "ab")

@@ -127,6 +127,16 @@ def test_a_signal_ends_a_run_after_its_generation_with_the_best_agent_so_far(tmp
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 
+@pytest.mark.parametrize("generation", [1, 2])  # the validation after it is due, or not
+def test_an_interrupted_run_that_goes_on_ships_what_it_would_have_shipped(tmp_path, signals, monkeypatch, generation):
+    straight = anx.run.train(compose(*SMALL, f"run_dir={tmp_path / 'straight'}"))
+    signals("training_step", generation, signal.SIGINT)
+    assert anx.run.train(compose(*SMALL, f"run_dir={tmp_path / 'halves'}")) is None
+    monkeypatch.undo()
+    last = tmp_path / "halves" / "checkpoints" / "last.ckpt"
+    assert anx.run.train(compose(*SMALL, f"run_dir={tmp_path / 'halves'}", f"ckpt_path={last}")) == straight
+
+
 @pytest.mark.parametrize("numbers", [(signal.SIGINT, signal.SIGINT), (signal.SIGINT, signal.SIGTERM)])
 def test_a_second_signal_ends_a_run_at_once_and_leaves_what_it_had(tmp_path, signals, numbers):
     signals("training_step", 2, *numbers)

@@ -8,7 +8,7 @@ from conftest import compose
 
 from anx.config import ConfigError
 from anx.evolution.data import TEST, TRAINING, VALIDATION, derive_seed
-from anx.interop import read_checkpoint, read_weights
+from anx.interop import read_weights
 from anx.rollout.device import DeviceRollout
 from anx.run import train
 
@@ -141,13 +141,6 @@ def test_a_run_starts_from_given_weights(tmp_path):
     run(tmp_path / "second", f"weights={tmp_path / 'first' / 'agent.safetensors'}", "optimizer.sigma0=1e-9")
     for name, value in weights(tmp_path / "first").items():
         torch.testing.assert_close(weights(tmp_path / "second")[name], value, rtol=0, atol=1e-6)
-
-
-def test_the_final_checkpoint_holds_the_agent_that_is_shipped(tmp_path):
-    run(tmp_path)
-    checkpoint = read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")
-    assert checkpoint["global_step"] == 4
-    assert_equal(read_weights(tmp_path / "checkpoints" / "last.ckpt").state, weights(tmp_path))
 
 
 def test_training_validation_and_test_episodes_have_nothing_in_common():
