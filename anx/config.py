@@ -176,7 +176,7 @@ def fits(value: Any, hint: Any) -> bool:
     if hint in (bool, str):
         return isinstance(value, hint)
     if inspect.isclass(hint) and origin is None and hint not in (Any, object):
-        return isinstance(value, dict | hint)  # a dict says what to build
+        return isinstance(value, hint) or (isinstance(value, dict) and "_target_" in value)
     return True
 
 
@@ -303,16 +303,21 @@ def one_line_errors(where: str = "", told: Callable[[str], Any] = lambda line: N
 
 def is_mendable(cause: BaseException | None) -> bool:
     """Whether what an instantiation failed from is a user's to mend: a value, a target that is none, memory."""
-    out_of_memory = isinstance(cause, MemoryError | RuntimeError) and "alloc" in str(cause).lower()
-    return cause is None or isinstance(cause, MENDABLE) or out_of_memory
+    return cause is None or isinstance(cause, MENDABLE) or is_out_of_memory(cause)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError | RuntimeError) and "allocate memory" in str(error)  # torch: RuntimeError
 
 
 def one_line(error: BaseException) -> str:
     """What an error says, in one line, without where Hydra looked for it."""
     if isinstance(error, InstantiationException) and error.__cause__ is not None:
-        if not isinstance(error.__cause__, MENDABLE):
-            part = str(error).rpartition("full_key: ")[2]
+        part = str(error).rpartition("full_key: ")[2]
+        if is_out_of_memory(error.__cause__):
             return f"{part} asks for more memory than there is: {str(error.__cause__).rpartition(': ')[2]}"
+        if not isinstance(error.__cause__, ConfigError) and part.rpartition(".")[2] not in str(error.__cause__):
+            return f"{part}: {one_line(error.__cause__)}"
         error = error.__cause__
     if isinstance(error, OverrideParseException):
         return unreadable(error)

@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import OverrideParseException
+from omegaconf import OmegaConf
+from omegaconf.errors import GrammarParseError
 
 from anx.commands import quote
 
@@ -34,6 +37,11 @@ def _choice(override: str) -> str:
     (parsed,) = OverridesParser.create().parse_overrides([override])
     key, _, text = override.partition("=")
     value = parsed.value()
+    if isinstance(value, str):
+        try:
+            OmegaConf.create({key: value})  # Hydra says nothing of an interpolation that is none
+        except GrammarParseError as error:
+            raise OverrideParseException(override, str(error)) from None
     if parsed.is_sweep_override() or isinstance(value, str | dict):
         return override
     if isinstance(value, list):

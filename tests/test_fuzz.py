@@ -172,8 +172,12 @@ def is_named(override, line):
         return True
     if key.startswith("budgets."):  # what is wrong with it is said of the key that takes it from there
         key = ""
+    if line.startswith(f"error: {key.rpartition('.')[0]}: "):  # as the part itself, which is not ours, said it
+        return True
     if key not in line and key.rsplit(".", 1)[-1] not in line and not line.startswith(f"error: {key.split('.')[0]}: "):
         return False
+    if text.startswith("${") or line.startswith("error: trainer: "):  # the value it stands for; Lightning's own words
+        return True
     if re.search("is not a container|interpolation|Could not override", line):  # it is another key that refers to it
         return True
     texts = {text, text.strip("'")}
