@@ -322,7 +322,7 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, OverrideParseException):
         return unreadable(error)
     text, _, rest = str(error).split("Config search path")[0].partition("full_key:")
-    text = re.sub(r" of type `?<class '\w+'>`?", "", text)
+    text = re.sub(r" of type `?<class '[\w.]+'>`?", "", text)
     if (key := getattr(error, "full_key", None) or rest.strip().split("\n")[0]) and str(key) not in text:
         text = f"{key}: {text}"
     lines = [line.strip() for line in text.splitlines() if line.strip()]

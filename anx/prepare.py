@@ -51,7 +51,11 @@ def check_parts(config: DictConfig) -> None:
     for key in REQUIRED:
         if not OmegaConf.is_dict(config.get(key)) or "_target_" not in config[key]:
             raise ConfigError(f"{key}={config.get(key)}: a run needs one; --help lists those that there are")
-    for key, part in (("report", config.get("report")), *chosen(config, "callbacks").items()):
+    for key, part in (
+        ("report", config.get("report")),
+        *chosen(config, "callbacks").items(),
+        *chosen(config, "perturbations").items(),
+    ):
         if part is not None and "_target_" not in (part if OmegaConf.is_dict(part) else ()):
             raise ConfigError(f"{key}={part} must be null or a part with a _target_")
     if processes_of(config) > 1 and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:

@@ -95,6 +95,10 @@ RUNS = {
     "a key that Lightning does not take": (["+trainer.word=1"], ["trainer.word=1", "no argument of Trainer"]),
     "a value that Lightning does not take": (["trainer.num_nodes=null"], ["trainer.num_nodes=None", "an integer"]),
     "a budget that is none": (["size=3"], ["size", "`3`"]),
+    "a perturbation that is none": (
+        ["perturbations=[noise]", "perturbations.noise=''"],
+        ["perturbations.noise=", "part"],
+    ),
     "ablations by hand": (["ablations=3"], ["ablations=3", "+ablation=NAME"]),
     "a number for a file": (["weights=3"], ["weights=3", "a file or null"]),
     "a badly written override": (["seed:3"], ["seed:3"]),
