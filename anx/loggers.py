@@ -111,6 +111,12 @@ def wandb_mode() -> str:
         return "offline"
 
 
+def users_folder() -> str | None:
+    """The user's WANDB_DIR; where there is none, W&B's agent sets it to the working directory."""
+    folder = os.environ.get("WANDB_DIR")
+    return None if "WANDB_SWEEP_ID" in os.environ and folder == os.path.abspath(os.getcwd()) else folder
+
+
 @rank_zero_only
 def make_wandb_logger(
     run_config: dict[str, Any],
@@ -137,7 +143,7 @@ def make_wandb_logger(
     own = {key: value for key, value in own.items() if f"WANDB_{key.upper()}" not in os.environ}
     try:
         run = wandb.init(
-            dir=folder or os.environ.get("WANDB_DIR") or run_config.get("run_dir"),
+            dir=folder or users_folder() or run_config.get("run_dir"),
             project=project or user.project or "anx",
             name=name,
             group=group or os.environ.get("WANDB_RUN_GROUP") or user.run_group or "+".join(setting) or None,

@@ -12,7 +12,7 @@ from conftest import compose
 from wandb_file import records
 
 from anx.config import ConfigError
-from anx.loggers import MetricsFile, finish_wandb, make_wandb_logger, wandb_mode
+from anx.loggers import MetricsFile, finish_wandb, make_wandb_logger, users_folder, wandb_mode
 from anx.run import train
 
 
@@ -114,6 +114,16 @@ def test_a_run_is_grouped_by_its_setting_unless_the_environment_or_the_command_l
         "tags": ["cartpole", "no_memory", "c"],
         "folder": tmp_path / "given",
     }
+
+
+def test_the_folder_that_wandbs_agent_sets_is_not_the_users(nobody, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    assert users_folder() == str(tmp_path)
+    monkeypatch.setenv("WANDB_SWEEP_ID", "s")
+    assert users_folder() is None
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path / "theirs"))
+    assert users_folder() == str(tmp_path / "theirs")
 
 
 def test_the_configuration_leaves_to_the_environment_what_the_environment_may_say():
