@@ -36,7 +36,7 @@ def build_agent(config: DictConfig, env: Any) -> Agent:
 
 def build_perturbations(config: DictConfig, agent: Agent) -> list[Perturbation]:
     """The perturbations of `config`, in its order; ConfigError unless they leave inputs that the agent can take."""
-    perturbations = [instantiate(each) for each in config.values()]
+    perturbations = [instantiate(each) for each in config.values() if each is not None]
     count = agent.splitter.num_inputs
     try:
         for perturbation in perturbations:

@@ -24,28 +24,39 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from anx.commands import override
+from anx.overrides import config_folder, for_hydra
 from anx.signals import interruption_exits
 
 # What a component's constructor raises when a value in its config is wrong.
 MENDABLE = (ValueError, TypeError, ImportError)
 
 
+MOST_SEED = 2**32 - 1  # NumPy's
+MOST_INTEGER = 2**31 - 1  # more of anything fits no machine
+
+# What Hydra's instantiate takes besides arguments.
+INSTANTIATE = {
+    "_target_": str,
+    "_partial_": bool,
+    "_recursive_": bool,
+    "_convert_": Literal["none", "partial", "object", "all"],
+}
+
+
 class ConfigError(ValueError):
     """Something a user can mend: one line that names the key, the value and what is allowed."""
-
-
-def config_folder() -> str:
-    """The folder of the configs: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    inside = package / "configs"
-    return str(inside if inside.is_dir() else package.parent / "configs")
 
 
 def check(config: DictConfig) -> None:
     """Everything that can be said without building: types, counts, and keys that must fit each other."""
     check_ablations(config)
     check_types(OmegaConf.to_container(config, resolve=True))
-    check_integer("seed", config.seed, least=0)
+    if not fits(config.get("name"), str):
+        raise ConfigError(f"name={config.get('name')} must be a text")
+    for key in ("weights", "ckpt_path"):
+        if not fits(config.get(key), str | None):
+            raise ConfigError(f"{key}={config.get(key)} must be a file or null")
+    check_integer("seed", config.seed, least=0, most=MOST_SEED)
     if config.trainer.get("max_time") is None or config.trainer.get("max_steps") != -1:  # -1: while there is time
         check_integer("trainer.max_steps", config.trainer.get("max_steps"), least=1)
     if config.trainer.get("accumulate_grad_batches", 1) != 1:
@@ -63,12 +74,12 @@ def check(config: DictConfig) -> None:
 
 def processes_of(config: DictConfig) -> int:
     """How many processes will share a generation; 1 where Lightning decides."""
-    devices = config.trainer.get("devices", 1)
+    devices, nodes = config.trainer.get("devices", 1), config.trainer.get("num_nodes", 1)
     if isinstance(devices, str):
-        devices = int(devices) if devices.isdigit() else 1
+        devices = int(devices) if devices.isdecimal() else 1
     elif OmegaConf.is_list(devices):
         devices = len(devices)
-    return max(devices, 1) * config.trainer.get("num_nodes", 1)
+    return max(devices, 1) * max(nodes, 1) if fits([devices, nodes], list[int]) else 1
 
 
 def check_ablations(config: DictConfig) -> None:
@@ -76,7 +87,9 @@ def check_ablations(config: DictConfig) -> None:
 
     Each says in `ablations.NAME` which keys it `changes` and the classes of parts that it `needs`.
     """
-    chosen: dict[str, dict[str, Any]] = OmegaConf.to_container(config.ablations)  # type: ignore[assignment]
+    chosen: Any = OmegaConf.to_container(config)["ablations"] if config.get("ablations") else {}  # type: ignore
+    if not fits(chosen, dict[str, dict]) or not all("changes" in each for each in chosen.values()):
+        raise ConfigError(f"ablations={chosen} is filled in by +ablation=NAME; --help lists the names")
     for (one, a), (other, b) in itertools.combinations(chosen.items(), 2):
         for key, same in itertools.product(a["changes"], b["changes"]):
             if f"{key}.".startswith(f"{same}.") or f"{same}.".startswith(f"{key}."):
@@ -112,6 +125,9 @@ def check_types(node: Any, key: str = "") -> None:
             check_types(item, f"{key}.{index}")
     if not isinstance(node, dict):
         return
+    for name, hint in INSTANTIATE.items():
+        if name in node and not fits(node[name], hint):
+            raise ConfigError(f"{key}.{name}={node[name]} must be {describe(hint)}")
     if "_target_" in node:
         target = locate(f"{key}._target_", node["_target_"])
         arguments, hints = signature_of(target)
@@ -122,6 +138,9 @@ def check_types(node: Any, key: str = "") -> None:
                 raise ConfigError(f"{key}.{name}={value} is no argument of {target.__name__}; allowed: {allowed}")
             if name in hints and not fits(value, hints[name]):
                 raise ConfigError(f"{key}.{name}={value} must be {describe(hints[name])}")
+            if fits(value, int):
+                most = MOST_SEED if name == "seed" else MOST_INTEGER
+                check_integer(f"{key}.{name}", value, least=0 if name == "seed" else -most, most=most)
     for name, value in node.items():
         check_types(value, f"{key}.{name}" if key else str(name))
 
@@ -168,10 +187,12 @@ def difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> tuple[str,
     return None
 
 
-def check_integer(key: str, value: Any, least: int) -> None:
-    """Whether a value is an integer, and large enough."""
+def check_integer(key: str, value: Any, least: int, most: int = MOST_INTEGER) -> None:
+    """Whether a value is an integer, large enough and not absurdly large."""
     if not fits(value, int) or value < least:
         raise ConfigError(f"{key}={value} must be an integer, at least {least}")
+    if value > most:
+        raise ConfigError(f"{key}={value} must be an integer, at most {most}")
 
 
 def fits(value: Any, hint: Any) -> bool:
@@ -183,6 +204,8 @@ def fits(value: Any, hint: Any) -> bool:
         return value in arguments
     if origin is not None and inspect.isclass(origin) and issubclass(origin, Sequence):
         return isinstance(value, list) and all(fits(item, arguments[0]) for item in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(fits(item, arguments[1]) for item in value.values())
     if hint is type(None):
         return value is None
     if hint is float:
@@ -191,6 +214,8 @@ def fits(value: Any, hint: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool)
     if hint in (bool, str):
         return isinstance(value, hint)
+    if inspect.isclass(hint) and origin is None and hint not in (Any, object):
+        return isinstance(value, hint) or (isinstance(value, dict) and "_target_" in value)
     return True
 
 
@@ -203,8 +228,10 @@ def describe(hint: Any) -> str:
         return "one of " + ", ".join(map(str, arguments))
     if origin is not None and inspect.isclass(origin) and issubclass(origin, Sequence):
         return f"a list, each item {describe(arguments[0])}"
+    if origin is dict or hint is dict:
+        return "a mapping"
     names = {int: "an integer", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
-    return names.get(hint, str(hint))
+    return names.get(hint, getattr(hint, "__name__", str(hint)))
 
 
 def check_writable(folder: str | Path) -> None:
@@ -223,20 +250,23 @@ def unwritable(folder: str | Path, error: OSError) -> ConfigError:
     return ConfigError(f"folder {folder} can't be written ({error.strerror}); choose another one")
 
 
-def run_main(task: Callable[[DictConfig], Any], config_name: str) -> None:
+def run_main(
+    task: Callable[[DictConfig], Any], config_name: str, refused: Callable[[str], Any] = lambda reason: None
+) -> None:
     """Compose the configuration from the command line and run `task` with it.
 
     What a user can mend exits with 2; of a multirun, once all jobs have had their turn. A signal ends everything, with
-    130 or 143. HYDRA_FULL_ERROR=1 shows whole tracebacks instead of single lines.
+    130 or 143. HYDRA_FULL_ERROR=1 shows whole tracebacks instead of single lines. `refused` is told why `task` was not
+    even started.
     """
     with interruption_exits():
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             hydra.main(version_base="1.3", config_path=config_folder(), config_name=config_name)(task)()
         else:
-            run_in_one_line(task, config_name)
+            run_in_one_line(task, config_name, refused)
 
 
-def run_in_one_line(task: Callable[[DictConfig], Any], config_name: str) -> None:
+def run_in_one_line(task: Callable[[DictConfig], Any], config_name: str, refused: Callable[[str], Any]) -> None:
     """`run_main` with errors in one line each."""
     started = False
 
@@ -251,7 +281,8 @@ def run_in_one_line(task: Callable[[DictConfig], Any], config_name: str) -> None
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print its own account and exit with 1
     try:
-        with one_line_errors():
+        with one_line_errors(told=refused):
+            sys.argv[1:] = for_hydra(sys.argv[1:])
             try:
                 hydra.main(version_base="1.3", config_path=config_folder(), config_name=config_name)(guarded)()
             except OSError as error:
@@ -260,6 +291,10 @@ def run_in_one_line(task: Callable[[DictConfig], Any], config_name: str) -> None
                 raise unwritable(error.filename or "of the run", error) from None
             except JobFailed as failed:
                 raise SystemExit(failed.code) from None
+            except SystemExit as end:
+                if end.code and not started:  # Hydra's parser has printed what it does not take
+                    refused(f"the command line can't be read: {shlex.join(sys.argv[1:])}")
+                raise
     finally:
         del os.environ["HYDRA_FULL_ERROR"]
 
@@ -288,28 +323,47 @@ def one_of_many(task: Callable[[DictConfig], Any], config: DictConfig) -> Any:
 
 
 @contextlib.contextmanager
-def one_line_errors(where: str = "") -> Iterator[None]:
+def one_line_errors(where: str = "", told: Callable[[str], Any] = lambda line: None) -> Iterator[None]:
     """What a user can mend ends here, in one line and with exit code 2.
 
     Args:
         where: it happened, if that has to be said.
+        told: gets the line, too.
     """
     try:
         yield
     except (ConfigError, HydraException, OmegaConfBaseException) as error:
-        if isinstance(error, InstantiationException) and not isinstance(error.__cause__, MENDABLE):
+        if isinstance(error, InstantiationException) and not is_mendable(error.__cause__):
             raise
         print(f"error: {where}{one_line(error)}", file=sys.stderr)
+        told(one_line(error))
         raise SystemExit(2) from None
+
+
+def is_mendable(cause: BaseException | None) -> bool:
+    """Whether what an instantiation failed from is a user's to mend: a value, a target that is none, memory."""
+    return cause is None or isinstance(cause, MENDABLE) or is_out_of_memory(cause)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError | RuntimeError) and "allocate memory" in str(error)  # torch: RuntimeError
 
 
 def one_line(error: BaseException) -> str:
     """What an error says, in one line, without where Hydra looked for it."""
     if isinstance(error, InstantiationException) and error.__cause__ is not None:
+        part = str(error).rpartition("full_key: ")[2]
+        if is_out_of_memory(error.__cause__):
+            return f"{part} asks for more memory than there is: {str(error.__cause__).rpartition(': ')[2]}"
+        if not isinstance(error.__cause__, ConfigError) and part.rpartition(".")[2] not in str(error.__cause__):
+            return f"{part}: {one_line(error.__cause__)}"
         error = error.__cause__
     if isinstance(error, OverrideParseException):
         return unreadable(error)
-    text = str(error).split("Config search path")[0].split("full_key:")[0]
+    text, _, rest = str(error).split("Config search path")[0].partition("full_key:")
+    text = re.sub(r" of type `?<class '[\w.]+'>`?", "", text)
+    if (key := getattr(error, "full_key", None) or rest.strip().split("\n")[0]) and str(key) not in text:
+        text = f"{key}: {text}"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if unknown := re.search(r"Could not (?:find|load) '(.+)/(.+)'", text):
         group, name = unknown.groups()

@@ -3,6 +3,7 @@
 import csv
 import logging
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from typing_extensions import override
 
+from anx.config import ConfigError
 from anx.files import whole
 
 log = logging.getLogger(__name__)
@@ -108,40 +110,54 @@ def wandb_mode() -> str:
         return "offline"
 
 
+def users_folder() -> str | None:
+    """The user's WANDB_DIR; where there is none, W&B's agent sets it to the working directory."""
+    folder = os.environ.get("WANDB_DIR")
+    return None if "WANDB_SWEEP_ID" in os.environ and folder == os.path.abspath(os.getcwd()) else folder
+
+
 @rank_zero_only
 def make_wandb_logger(
-    folder: str,
-    project: str,
-    name: str | None,
-    group: str | None,
-    tags: list[str],
     run_config: dict[str, Any],
     setting: list[str],
+    folder: str | None = None,
+    project: str | None = None,
+    name: str | None = None,
+    group: str | None = None,
+    tags: list[str] | None = None,
 ) -> WandbLogger:
-    """A W&B run in the run's folder.
+    """A W&B run. What is null is W&B's own setting, from its environment variables or its files, where there is one.
 
     Args:
-        folder: the run's.
-        project: W&B's.
-        name: of the run; null lets W&B find one.
-        group: runs that belong together; null: those of the same setting.
-        tags: of the run, besides its setting.
         run_config: the resolved configuration and the run's identity.
         setting: the experiment and its ablations.
+        folder: of W&B's files; null: WANDB_DIR, else the run's folder.
+        project: W&B's; null: WANDB_PROJECT, else anx.
+        name: of the run; null: WANDB_NAME, else W&B finds one.
+        group: runs that belong together; null: WANDB_RUN_GROUP, else those of the same setting.
+        tags: of the run, besides its setting; null: WANDB_TAGS, else none.
     """
-    run = wandb.init(
-        dir=folder,
-        project=project,
-        name=name,
-        group=group or "+".join(setting),
-        tags=[*setting, *tags],
-        config=run_config,
-        mode=wandb_mode(),  # type: ignore[arg-type]
-        settings=wandb.Settings(silent=True, console="off", reinit="finish_previous"),
-    )
+    user = wandb.setup().settings
+    own: dict[str, Any] = {"silent": True, "console": "off"}  # unless the environment says otherwise
+    own = {key: value for key, value in own.items() if f"WANDB_{key.upper()}" not in os.environ}
+    try:
+        run = wandb.init(
+            dir=folder or users_folder() or run_config.get("run_dir"),
+            project=project or user.project or "anx",
+            name=name,
+            group=group or os.environ.get("WANDB_RUN_GROUP") or user.run_group or "+".join(setting) or None,
+            tags=list(dict.fromkeys([*setting, *(user.run_tags or () if tags is None else tags)])),
+            config=run_config,
+            mode=wandb_mode(),  # type: ignore[arg-type]
+            settings=wandb.Settings(reinit="finish_previous", **own),
+        )
+    except wandb.errors.Error as error:
+        raise ConfigError(
+            f"logger.wandb can't start a run ({error}); logger=csv does without, WANDB_MODE=offline keeps it here"
+        ) from None
     run.define_metric("trainer/global_step")
     run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
-    return WandbLogger(experiment=run, save_dir=folder, log_model=False)
+    return WandbLogger(experiment=run, save_dir=folder or run.settings.root_dir, log_model=False)
 
 
 @rank_zero_only
@@ -150,7 +166,7 @@ def finish_wandb(logger: WandbLogger, reason: str | None) -> None:
     run = logger.experiment
     if reason is not None:
         run.summary["error"] = reason
-    where = f"wandb sync {Path(run.dir).parent}" if run.offline else run.url
+    where = f"wandb sync {shlex.quote(str(Path(run.dir).parent))}" if run.offline else run.url
     run.finish(exit_code=0 if reason is None else 1)
     if where:
         log.info("W&B: %s", where)

@@ -20,6 +20,7 @@ from anx.config import ConfigError, check, one_line, processes_of
 from anx.cores import count_cores
 from anx.folder import find_checkpoint
 from anx.interop import load_into, read_checkpoint, read_weights
+from anx.memory import check_memory
 from anx.trust import packages_to_trust
 
 REQUIRED = (*AGENT_KEYS, "optimizer", "learner", "trainer")
@@ -50,9 +51,13 @@ def prepare(config: DictConfig) -> Prepared:
 def check_parts(config: DictConfig) -> None:
     """Whether the parts that a run can't do without are there, and the others are parts."""
     for key in REQUIRED:
-        if not OmegaConf.is_dict(config.get(key)):
+        if not OmegaConf.is_dict(config.get(key)) or "_target_" not in config[key]:
             raise ConfigError(f"{key}={config.get(key)}: a run needs one; --help lists those that there are")
-    for key, part in (("report", config.get("report")), *chosen(config, "callbacks").items()):
+    for key, part in (
+        ("report", config.get("report")),
+        *chosen(config, "callbacks").items(),
+        *chosen(config, "perturbations").items(),
+    ):
         if part is not None and "_target_" not in (part if OmegaConf.is_dict(part) else ()):
             raise ConfigError(f"{key}={part} must be null or a part with a _target_")
     if processes_of(config) > 1 and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -76,6 +81,7 @@ def build_learner(config: DictConfig, checkpoint: Path | None = None) -> Any:
         load_into(agent, read_weights(config.weights), config.weights)
     else:
         start_search(agent)
+    check_memory(config, sum(each.numel() for each in agent.parameters()))
     resolved: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     learner: Any = instantiate(
         config.learner,

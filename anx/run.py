@@ -16,13 +16,13 @@ from omegaconf import DictConfig, OmegaConf
 from anx.callbacks.best import Best
 from anx.callbacks.interruption import Interruption
 from anx.commands import command_line, evaluation_of, given_arguments, override, without
-from anx.config import check_writable, one_line, run_main, unwritable
+from anx.config import ConfigError, check_writable, one_line, run_main, unwritable
 from anx.evolution.data import EpisodeSeeds
 from anx.files import write_whole
 from anx.folder import LAST, claimed
 from anx.identity import add_start, identify
 from anx.interop import write_agent
-from anx.loggers import finish_wandb
+from anx.loggers import finish_wandb, make_wandb_logger
 from anx.prepare import Prepared, chosen, describe_device, prepare
 from anx.quiet import quiet_libraries
 from anx.rollout.evaluation import summarise
@@ -47,12 +47,16 @@ def run(config: DictConfig) -> dict[str, Any]:
         Interrupted: by SIGINT or SIGTERM. What it has computed until then is in its folder.
     """
     quiet_libraries()
-    check_writable(config.run_dir)
+    try:
+        check_writable(config.run_dir)
+    except ConfigError as error:
+        report_failure(str(error), config)
+        raise
     with interruptible(), claimed(Path(config.run_dir)):
         try:
             prepared = prepare(config)
         except Exception as error:
-            report_failure(config, one_line(error))
+            report_failure(one_line(error), config)
             raise
         return run_prepared(config, prepared)
 
@@ -134,9 +138,13 @@ def wandb_facts(config: DictConfig, identity: dict[str, Any]) -> dict[str, Any]:
     return {"run_config": {**resolved, "identity": identity}, "setting": [config.name, *config.ablations]}
 
 
-def report_failure(config: DictConfig, reason: str) -> None:
-    """A W&B sweep waits for each of its runs: one that can't even start ends as failed and says why."""
-    if "WANDB_SWEEP_ID" in os.environ:
+def report_failure(reason: str, config: DictConfig | None = None) -> None:
+    """A W&B sweep waits for each of its runs: one that can't even be composed ends as failed and says why."""
+    if "WANDB_SWEEP_ID" not in os.environ:
+        return
+    if config is None:
+        finish_loggers([make_wandb_logger(run_config={}, setting=[])], reason)
+    else:
         finish_loggers(make_loggers(config, identify(given_arguments(), config.seed)), reason)
 
 
@@ -211,7 +219,7 @@ def describe_agent(shipped: dict[str, Any]) -> str:
 
 def main() -> None:
     # Of several processes the first one's exit code counts; to Lightning, another's would be a crash.
-    run_main(train if rank_zero_only.rank else run, "config")  # type: ignore[attr-defined]
+    run_main(train if rank_zero_only.rank else run, "config", refused=report_failure)  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 from anx.agent.agent import Agent
 from anx.build import build_agent
 from anx.config import config_folder
+from anx.overrides import for_hydra
 
 needs_compiler = pytest.mark.skipif(shutil.which(os.environ.get("CXX") or "g++") is None, reason="needs a C++ compiler")
 
@@ -26,7 +27,7 @@ def compose(*overrides: str, config_name: str = "config") -> DictConfig:
     quick = ["run_dir=nowhere", "report.figures=false", "report.film=false"]
     own = {"config": quick, "evaluate": ["weights=nowhere"]}.get(config_name, [])
     with hydra.initialize_config_dir(config_folder(), version_base="1.3"):
-        return hydra.compose(config_name, overrides=[*own, *overrides])
+        return hydra.compose(config_name, overrides=for_hydra([*own, *overrides]))
 
 
 def make_agent(*overrides: str, sigma: float = 0.3, seed: int = 0) -> tuple[Agent, Any]:

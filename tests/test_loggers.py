@@ -3,13 +3,17 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 import wandb
+from conftest import compose
 from wandb_file import records
 
-from anx.loggers import MetricsFile, wandb_mode
+from anx.config import ConfigError
+from anx.loggers import MetricsFile, finish_wandb, make_wandb_logger, users_folder, wandb_mode
+from anx.run import train
 
 
 def rows(path):
@@ -60,6 +64,86 @@ def test_whoever_is_not_logged_in_logs_offline_without_a_question(nobody):
 def test_the_users_own_mode_is_obeyed(nobody, monkeypatch, mode):
     monkeypatch.setenv("WANDB_MODE", mode)
     assert wandb_mode() == mode
+
+
+@pytest.fixture
+def started(nobody, tmp_path):
+    """Starts a run that is kept here; returns what W&B was told of it."""
+
+    def start(**explicit):
+        wandb.teardown()  # W&B reads the environment once
+        facts = {"run_config": {"run_dir": str(tmp_path / "run")}, "setting": ["cartpole", "no_memory"]}
+        (tmp_path / "run").mkdir(exist_ok=True)
+        logger = make_wandb_logger(**facts, **explicit)
+        run = logger.experiment
+        told = {
+            "project": run.project,
+            "group": run.group,
+            "tags": list(run.tags),
+            "name": run.name,
+            "notes": run.notes,
+            "job_type": run.job_type,
+            "folder": Path(run.dir).parents[2],
+        }
+        finish_wandb(logger, None)
+        return told
+
+    return start
+
+
+def test_a_run_is_grouped_by_its_setting_unless_the_environment_or_the_command_line_says_otherwise(
+    started, monkeypatch, tmp_path
+):
+    ours = started()
+    assert (ours["project"], ours["group"]) == ("anx", "cartpole+no_memory")
+    assert ours["tags"] == ["cartpole", "no_memory"]
+    assert ours["folder"] == tmp_path / "run"
+    theirs = {"project": "p", "group": "g", "tags": ["a", "b"], "name": "n", "notes": "o", "job_type": "j"}
+    for key, value in theirs.items():
+        name = {"group": "WANDB_RUN_GROUP"}.get(key, f"WANDB_{key.upper()}")
+        monkeypatch.setenv(name, ",".join(value) if key == "tags" else value)
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path / "theirs"))
+    (tmp_path / "theirs").mkdir()
+    expected = {**theirs, "tags": ["cartpole", "no_memory", "a", "b"], "folder": tmp_path / "theirs"}
+    assert started() == expected
+    explicit = {"project": "p2", "group": "g2", "name": "n2"}
+    (tmp_path / "given").mkdir()
+    assert started(**explicit, tags=["c"], folder=str(tmp_path / "given")) == {
+        **expected,
+        **explicit,
+        "tags": ["cartpole", "no_memory", "c"],
+        "folder": tmp_path / "given",
+    }
+
+
+def test_the_folder_that_wandbs_agent_sets_is_not_the_users(nobody, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    assert users_folder() == str(tmp_path)
+    monkeypatch.setenv("WANDB_SWEEP_ID", "s")
+    assert users_folder() is None
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path / "theirs"))
+    assert users_folder() == str(tmp_path / "theirs")
+
+
+def test_the_configuration_leaves_to_the_environment_what_the_environment_may_say():
+    config = compose().logger.wandb
+    assert [config[key] for key in ("project", "name", "group", "tags", "folder")] == [None] * 5
+
+
+@pytest.mark.parametrize("without", ["logger=null", "~logger", "logger.csv=null", "logger.wandb=null", "~logger.wandb"])
+def test_a_run_can_do_without_a_logger(without, tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    small = ["+budget=smoke", "env.max_steps=20", "trainer.max_steps=1", "callbacks.pictures=null", "report=null"]
+    train(compose(*small, without, f"run_dir={tmp_path}"))
+    assert (tmp_path / "report.json").is_file()
+    assert (tmp_path / "metrics.csv").is_file() == ("wandb" in without)
+
+
+def test_wandbs_own_refusal_is_one_line(nobody):
+    wandb.teardown()
+    with pytest.raises(ConfigError, match=r"logger.wandb .*logger=csv"):
+        make_wandb_logger(run_config={}, setting=[], project="a/b")
 
 
 @pytest.mark.slow

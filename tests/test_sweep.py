@@ -4,25 +4,37 @@ import csv
 import functools
 import json
 import os
+import shlex
 import signal
 import statistics
 import sys
+import time
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from conftest import compose
 from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
 
+import anx.sweep.__main__
+from anx.config import ConfigError
+from anx.cores import count_cores
 from anx.evolution.module import Evolution
-from anx.run import train
+from anx.run import run
+from anx.signals import Interrupted
 from anx.sweep.__main__ import main
+from anx.sweep.command import read_command
 from anx.sweep.distribution import Choice, Range
 from anx.sweep.file import parse, read_sweep_file
+from anx.sweep.launch import width_of
 from anx.sweep.points import last_value, name_of
 from anx.sweep.search import Bayes, Random
 from anx.sweep.sweep import Sweep
 from anx.sweep.table import Row, means, rank
 
+ARGS = "${args_no_hyphens}"
 METRIC = "validation/shuffled_mean"
 SMALL = ["+budget=smoke", "env.max_steps=20", "logger=csv", "callbacks.pictures=null", "trainer.max_steps=2"]
 GRID = {"pooler.num_queries": {"values": [4, 8]}, "seed": {"values": [0, 1]}}
@@ -68,6 +80,11 @@ def sweep(tmp_path):
     return make
 
 
+def rows_of(sweep):
+    assert sweep.run() is True
+    return sweep.rows
+
+
 def values(rows):
     return [row.value for row in rows.values()]
 
@@ -83,13 +100,13 @@ def test_a_sweep_that_is_interrupted_goes_on_where_it_was(sweep, monkeypatch, tm
 
     monkeypatch.setattr(Evolution, "training_step", interrupted_step)
     small = [*SMALL[:-1], "trainer.max_steps=3"]
-    assert sweep(train, *small).run() is False
+    assert sweep(run, *small).run() is False
     reports = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*/report.json")}
     assert len(reports) == 2
     assert len((tmp_path / "runs" / "table.csv").read_text().splitlines()) == 1 + 2
 
     interrupting = False
-    again = sweep(train, *small)
+    again = sweep(run, *small)
     assert again.run() is True
     third, fourth = "pooler.num_queries-8_seed-0", "pooler.num_queries-8_seed-1"
     assert sweep.started == [(third, True), (fourth, False)]
@@ -155,7 +172,9 @@ def test_a_search_proposes_the_same_points_after_a_restart(sweep, method, count)
     assert len(straight.rows) == count
 
     def interrupted(config):
-        return None if len(sweep.started) == 4 else queries(config)
+        if len(sweep.started) == 4:
+            raise Interrupted(signal.SIGTERM)
+        return queries(config)
 
     for path in straight.folder.rglob("report.json"):
         path.unlink()
@@ -326,18 +345,154 @@ def test_a_command_line_of_which_nothing_finishes_fails(command):
     assert command("sweep.yaml", "logger=csv", parameters=parameters) == 1
 
 
-def test_a_run_is_in_the_sweeps_group_unless_it_is_given_another(sweep):
+def test_a_run_is_in_the_sweeps_group_unless_the_user_has_said_another(sweep, monkeypatch):
     groups = []
 
     def grouped(config):
-        groups.append(config.logger.wandb.group)
+        groups.append(os.environ["WANDB_RUN_GROUP"])
         return queries(config)
 
-    sweep(grouped, parameters={"seed": {"value": 0}}).run()
-    own = sweep(grouped, "logger.wandb.group=mine", parameters={"seed": {"value": 0}})
-    own.folder = own.folder.with_name("others")
-    own.run()
+    monkeypatch.delenv("WANDB_RUN_GROUP", raising=False)
+    sweep(grouped, parameters={"seed": {"values": [0]}}).run()
+    assert "WANDB_RUN_GROUP" not in os.environ
+    monkeypatch.setenv("WANDB_RUN_GROUP", "mine")
+    sweep(grouped, parameters={"seed": {"values": [1]}}).run()
     assert groups == ["runs", "mine"]
+
+
+@pytest.mark.parametrize("text", ["null", "csv", "default"])
+def test_loggers_may_be_swept_away(sweep, text):
+    assert values(rows_of(sweep(parameters={"logger": {"values": [text]}}))) == [160.0]
+
+
+def test_values_that_shells_and_hydra_would_split_reach_a_run_whole_and_are_printed_so(sweep, capsys):
+    names = []
+
+    def named(config):
+        names.append(config.name)
+        return queries(config)
+
+    texts = ["a b", "'x=y'", "'it\\'s'", "'größer, $HOME'", "x" * 400]
+    done = sweep(named, parameters={"name": {"values": texts}})
+    assert done.run() is True
+    assert names == ["a b", "x=y", "it's", "größer, $HOME", "x" * 400]
+    assert values(done.rows) == [160.0] * 5
+    done.report()
+    best = shlex.split(capsys.readouterr().err.split("the best setting:\n")[1].splitlines()[0])
+    assert compose(*best[3:]).name == names[0]
+
+
+def test_a_folder_with_spaces_and_signs_is_printed_so_that_it_can_be_copied(sweep, capsys):
+    done = sweep(parameters={"seed": {"values": [0]}})
+    done.folder = done.folder.with_name("a b='c'")
+    assert done.run() is True
+    done.report()
+    line = shlex.split(capsys.readouterr().err.split("the best run's agent:\n")[1].splitlines()[0])
+    assert compose(*line[3:], config_name="evaluate").weights == str(done.folder / "seed-0" / "agent.safetensors")
+
+
+@pytest.fixture
+def conf(tmp_path, monkeypatch):
+    """A folder of a user's own configs, `conf` in the working directory."""
+    (tmp_path / "conf" / "neuron").mkdir(parents=True)
+    (tmp_path / "conf" / "neuron" / "wide.yaml").write_text("defaults: [lstm]\nhidden_size: 12\n")
+    (tmp_path / "conf" / "mine.yaml").write_text("defaults: [config, _self_]\nname: mine\n")
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_users_own_configs_are_found_by_flags_in_the_file_and_on_the_command_line(command, conf, capsys, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        anx.sweep.__main__, "Sweep", functools.partial(Sweep, task=lambda c: seen.append(c) or queries(c))
+    )
+    parameters = {"seed": {"values": [0]}}
+    in_file = ["--config-dir", "conf", "neuron=wide"]
+    assert command("sweep.yaml", "folder=a", parameters=parameters, fixed=in_file) == 0
+    assert command("sweep.yaml", "folder=b", "neuron=wide", "-cd", "conf", "-cn", "mine", parameters=parameters) == 0
+    assert [each.neuron.hidden_size for each in seen] == [12, 12]
+    assert [each.name for each in seen] == ["cartpole", "mine"]
+    printed = capsys.readouterr().err
+    assert "python -m anx.run --config-dir=conf neuron=wide seed=0" not in printed, "the seed is averaged over"
+    assert "python -m anx.run --config-dir=conf neuron=wide\n" in printed
+    assert "python -m anx.run --config-dir=conf --config-name=mine neuron=wide\n" in printed
+    assert command("sweep.yaml", "folder=a", parameters=parameters, fixed=["neuron=wide"]) == 2
+    assert "--config-dir" not in capsys.readouterr().err
+
+
+def test_what_hydra_was_told_is_in_the_best_setting_but_for_the_launcher(command, capsys):
+    given = ["hydra/launcher=basic", "hydra.job.name=me"]
+    command("sweep.yaml", *SMALL, *given, "folder=runs", parameters={"pooler.num_queries": {"values": [4]}})
+    line = capsys.readouterr().err.split("the best setting:\n")[1].splitlines()[0]
+    assert line == f"  python -m anx.run {' '.join(SMALL)} hydra.job.name=me pooler.num_queries=4"
+
+
+COMMANDS = {
+    "as it is written": (["${env}", "${interpreter}", "-m", "anx.run", "a=1", ARGS], (None, None), ["a=1"]),
+    "options of python": (["/usr/bin/env", "python", "-u", "-m", "anx.run", ARGS], (None, None), []),
+    "a program": (["${interpreter}", "${program}", ARGS], (None, None), []),
+    "overrides after the point": (["python", "-m", "anx.run", "a=1", ARGS, "b=2"], (None, None), ["a=1", "b=2"]),
+    "flags": (["python", "-m", "anx.run", "-cd", "c", "--config-name=n", "a=1", ARGS], ("c", "n"), ["a=1"]),
+    "a deletion": (["python", "-m", "anx.run", "~callbacks.pictures", ARGS], (None, None), ["~callbacks.pictures"]),
+    "an interpolation": (["python", "-m", "anx.run", "a=${seed}", ARGS], (None, None), ["a=${seed}"]),
+    "the environment": (["python", "-m", "anx.run", "a=${envvar:ANX_A}", ARGS], (None, None), ["a=b"]),
+}
+
+
+@pytest.mark.parametrize(("command", "flags", "overrides"), COMMANDS.values(), ids=COMMANDS)
+def test_a_command_means_what_it_means_to_wandb(command, flags, overrides, monkeypatch):
+    monkeypatch.setenv("ANX_A", "b")
+    assert read_command(command, "anx/run.py", ["seed"]) == (flags, overrides)
+
+
+REFUSED_COMMANDS = {
+    "no list": ("python -m anx.run", ["command=", "anx.run"]),
+    "flags that Hydra has not": (["python", "-m", "anx.run", "${args}"], ["command=", ARGS]),
+    "a variable": (["${env}", "A=1", "python", "-m", "anx.run", ARGS], ["A=1", "in front of python -m anx.sweep"]),
+    "a variable that is not there": (["python", "-m", "anx.run", "a=${envvar:ANX_NONE}", ARGS], ["ANX_NONE"]),
+    "another macro": (["python", "-m", "anx.run", "${args_json}", ARGS], ["${args_json}", ARGS]),
+    "a multirun": (["python", "-m", "anx.run", "-m", ARGS], ["-m", "--config-dir"]),
+    "flags where Hydra refuses them": (["python", "-m", "anx.run", "a=1", "-cd", "c", ARGS], [ARGS, "then overrides"]),
+    "a point that is replaced": (["python", "-m", "anx.run", ARGS, "seed=1"], ["seed=1", "replace what is swept"]),
+}
+
+
+@pytest.mark.parametrize(("command", "says"), REFUSED_COMMANDS.values(), ids=REFUSED_COMMANDS)
+def test_a_command_that_anx_sweep_can_not_run_is_refused(command, says):
+    with pytest.raises(ConfigError) as refusal:
+        read_command(command, None, ["seed"])
+    assert all(part in str(refusal.value) for part in says)
+
+
+@pytest.mark.parametrize(("end", "code"), [(KeyboardInterrupt(), 130), (Interrupted(2), 130), (Interrupted(15), 143)])
+def test_what_interrupts_a_run_stops_the_sweep_with_its_exit_code(command, monkeypatch, capsys, end, code):
+    def interrupted(config):
+        raise end
+
+    monkeypatch.setattr(anx.sweep.__main__, "Sweep", functools.partial(Sweep, task=interrupted))
+    assert command("sweep.yaml", "folder=runs") == code
+    assert "to go on:\n  python -m anx.sweep sweep.yaml folder=runs" in capsys.readouterr().err
+
+
+def test_a_sigterm_between_runs_stops_a_sweep_with_143(command, monkeypatch, capsys):
+    before = signal.getsignal(signal.SIGTERM)
+
+    def terminated(config):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+
+    monkeypatch.setattr(anx.sweep.__main__, "Sweep", functools.partial(Sweep, task=terminated))
+    assert command("sweep.yaml", "folder=runs") == 143
+    assert "to go on:" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_run_that_exits_is_a_row_with_its_reason(sweep):
+    def exiting(config):
+        raise SystemExit("no licence")
+
+    done = sweep(exiting, count=1)
+    assert done.run() is True
+    assert [row.reason for row in done.rows.values()] == ["SystemExit: no licence"]
 
 
 def test_a_run_of_several_processes_is_not_launched(sweep):
@@ -369,6 +524,38 @@ def test_joblib_runs_several_at_once_and_survives_the_death_of_one(tmp_path):
     assert os.getpid() not in processes
 
 
+def counting(config):
+    """A run that leaves how many cores it and its threads take."""
+    queries(config)
+    (Path(config.run_dir) / "report.json").write_text(json.dumps([count_cores(), torch.get_num_threads()]))
+    return {}
+
+
+@pytest.mark.parametrize(("launcher", "at_once"), [("basic", 1), ("joblib", 2), ("joblib", -1)])
+def test_the_runs_of_a_sweep_share_the_cores(tmp_path, monkeypatch, launcher, at_once):
+    if launcher == "joblib":
+        pytest.importorskip(
+            "hydra_plugins.hydra_joblib_launcher", reason="needs an extra: pip install 'anx[launchers]'"
+        )
+    GlobalHydra.instance().clear()
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    overrides = [f"hydra/launcher={launcher}", *([f"hydra.launcher.n_jobs={at_once}"] if launcher == "joblib" else [])]
+    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(content(parameters={"seed": {"values": [0]}})))
+    rows = rows_of(Sweep(read_sweep_file(tmp_path / "sweep.yaml"), tmp_path / "runs", None, overrides, counting))
+    cores, threads = json.loads((rows["seed-0"].folder / "report.json").read_text())
+    share = max(1, count_cores() // (count_cores() if at_once == -1 else at_once))
+    assert cores == share
+    if launcher == "joblib":  # else this process' torch has its threads already
+        assert threads <= share
+
+
+@pytest.mark.parametrize(
+    ("launcher", "width"), [({"n_jobs": -1}, 0), ({"n_jobs": 3}, 3), ({"array_parallelism": 5}, 5)]
+)
+def test_a_sweep_is_as_wide_as_its_launcher(launcher, width):
+    assert width_of(OmegaConf.create(launcher)) == (width or count_cores())
+
+
 FILES = {
     "an unknown method": ({"method": "gird"}, ["method=gird", "grid, random, bayes"]),
     "an unknown key": ({"metod": "grid"}, ["metod=grid", "method"]),
@@ -396,6 +583,9 @@ FILES = {
     ),
     "a value that does not survive": ({"parameters": {"seed": {"values": [None]}}}, ["parameters.seed.values=None"]),
     "a text with commas": ({"parameters": {"neuron": {"values": ["a,b"]}}}, ["parameters.neuron.values=a,b"]),
+    "a list": ({"parameters": {"policy.hidden_sizes": {"values": [[32]]}}}, ["values=[32]", '"[32,32]"']),
+    "a text that Hydra does not take": ({"parameters": {"name": {"values": ["a=b"]}}}, ["name.values=a=b", "quote it"]),
+    "a run folder": ({"fixed": ["ckpt_path=x"]}, ["ckpt_path=x", "set by the sweep"]),
     "a value twice": ({"parameters": {"seed": {"values": [1, 1]}}}, ["parameters.seed.values=[1, 1]", "twice"]),
     "probabilities that do not sum to 1": (
         {"parameters": {"seed": {"values": [1, 2], "probabilities": [0.5, 0.6]}}, "method": "random"},
@@ -464,4 +654,6 @@ def test_the_folder_of_another_sweep_is_refused(command, refused, capsys):
 
 def test_help_shows_what_to_type(command, capsys):
     assert command("--help") == 0
-    assert "python -m anx.sweep FILE [folder=PATH] [count=N] [OVERRIDE ...]" in capsys.readouterr().out
+    assert (
+        "python -m anx.sweep FILE [folder=PATH] [count=N] [--config-dir PATH] [OVERRIDE ...]" in capsys.readouterr().out
+    )

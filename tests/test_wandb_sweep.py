@@ -29,9 +29,9 @@ def logged(path):
 
 
 @pytest.mark.slow
-def test_wandb_sweep_and_agent_run_every_point_and_go_on_after_one_that_fails(tmp_path):
+def test_wandb_sweep_and_agent_run_every_point_and_go_on_after_those_that_fail(tmp_path):
     sweep = yaml.safe_load((ROOT / "sweeps" / "cartpole_num_queries.yaml").read_text())
-    sweep["parameters"] = {"pooler.num_queries": {"values": [4, 0, 8]}, "seed": {"values": [1]}}
+    sweep["parameters"] = {"pooler.num_queries": {"values": [4, 0, "(", 8]}, "seed": {"values": [1]}}
     fixed = ["+budget=smoke", "env.max_steps=20", "callbacks.pictures=null", "report=null"]
     fixed += [f"hydra.run.dir={tmp_path}/runs/${{now:%H-%M-%S-%f}}"]
     command = sweep["command"]
@@ -64,11 +64,9 @@ def test_wandb_sweep_and_agent_run_every_point_and_go_on_after_one_that_fails(tm
     assert server.waiting == []
 
     runs = {}
-    for file in (tmp_path / "runs").glob("*/wandb/offline-run-*/run-*.wandb"):
+    for file in tmp_path.rglob("offline-run-*/run-*.wandb"):
         runs[file.stem.removeprefix("run-")] = logged(file)
-    assert runs.keys() == {"runpoolernum_queries4seed1", "runpoolernum_queries0seed1", "runpoolernum_queries8seed1"}, (
-        output
-    )
+    assert runs.keys() == {f"runpoolernum_queries{queries}seed1" for queries in ("4", "0", "", "8")}, output
     for queries in (4, 8):
         config, history, _, code = runs[f"runpoolernum_queries{queries}seed1"]
         assert config["pooler"]["num_queries"] == queries
@@ -79,5 +77,9 @@ def test_wandb_sweep_and_agent_run_every_point_and_go_on_after_one_that_fails(tm
     assert config["pooler"]["num_queries"] == 0
     assert "pooler.num_queries=0" in summary["error"]
     assert "at least 1" in summary["error"]
+    assert history == set()
+    assert code == 1
+    _, history, summary, code = runs["runpoolernum_queriesseed1"]  # it could not even be composed
+    assert "pooler.num_queries=(" in summary["error"]
     assert history == set()
     assert code == 1

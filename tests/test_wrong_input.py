@@ -81,6 +81,26 @@ RUNS = {
     "weights that do not exist": (["weights=nothing.npz"], ["weights=nothing.npz", "does not exist"]),
     "a checkpoint that does not exist": (["ckpt_path=nothing.ckpt"], ["ckpt_path=nothing.ckpt", "does not exist"]),
     "a report of another kind": (["report.film=maybe"], ["report.film=maybe", "true or false"]),
+    "a number for a part": (["neuron=3"], ["neuron=3", "lstm, pass_through"]),
+    "no part": (["neuron=null"], ["neuron=None", "a run needs one"]),
+    "a part without a target": (["~neuron._target_"], ["neuron=", "a run needs one"]),
+    "an absurd size": (
+        ["pooler.num_queries=1000000000000"],
+        ["pooler.num_queries=1000000000000", "at most 2147483647"],
+    ),
+    "candidates that no memory holds": (["optimizer.popsize=2000000000"], ["optimizer.popsize=2000000000", "GB"]),
+    "a seed that NumPy does not take": (["seed=4294967296"], ["seed=4294967296", "at most 4294967295"]),
+    "an interpolation of nothing": (["env.max_steps=${nowhere}"], ["env.max_steps", "'nowhere' not found"]),
+    "an interpolation that is none": (["pooler='${'"], ["pooler=", "${", "can't be read"]),
+    "a key that Lightning does not take": (["+trainer.word=1"], ["trainer.word=1", "no argument of Trainer"]),
+    "a value that Lightning does not take": (["trainer.num_nodes=null"], ["trainer.num_nodes=None", "an integer"]),
+    "a budget that is none": (["size=3"], ["size", "`3`"]),
+    "a perturbation that is none": (
+        ["perturbations=[noise]", "perturbations.noise=''"],
+        ["perturbations.noise=", "part"],
+    ),
+    "ablations by hand": (["ablations=3"], ["ablations=3", "+ablation=NAME"]),
+    "a number for a file": (["weights=3"], ["weights=3", "a file or null"]),
     "a badly written override": (["seed:3"], ["seed:3"]),
 }
 

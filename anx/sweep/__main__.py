@@ -1,11 +1,13 @@
 """`python -m anx.sweep`: a sweep file -> runs, tables, a picture, without an account."""
 
 import logging
-import shlex
 import sys
 from pathlib import Path
 
+from anx.commands import command_line
 from anx.config import ConfigError, one_line_errors
+from anx.signals import interruptible
+from anx.sweep.command import split_flags
 from anx.sweep.file import read_sweep_file
 from anx.sweep.sweep import Sweep
 
@@ -14,12 +16,13 @@ log = logging.getLogger(__name__)
 HELP = """\
 Run a Weights & Biases sweep file here, without an account.
 
-  python -m anx.sweep FILE [folder=PATH] [count=N] [OVERRIDE ...]
+  python -m anx.sweep FILE [folder=PATH] [count=N] [--config-dir PATH] [OVERRIDE ...]
 
   FILE      what `wandb sweep` takes: method grid, random or bayes (nevergrad's, here)
   folder    of the runs, table.csv, table.md and sweep.png; runs/sweeps/NAME if not given
   count     runs at most; random and bayes need it where the file has no run_cap
   OVERRIDE  as of anx.run, given to every run; it replaces the file's own with the same key
+  --config-dir, --config-name   as of anx.run
 
 Started again, a sweep goes on: finished runs are kept, one that was cut off is resumed, failed ones are tried again.
 The runs go through Hydra's launcher: one after another, or several at once where one is installed that can.
@@ -34,6 +37,7 @@ Examples:
 
 def read_arguments(arguments: list[str]) -> Sweep:
     """The sweep that a command line asks for."""
+    flags, arguments = split_flags(arguments)
     if not arguments or "=" in arguments[0]:
         raise ConfigError(
             "the sweep file must come first: python -m anx.sweep FILE [folder=PATH] [count=N] [OVERRIDE ...]"
@@ -45,14 +49,12 @@ def read_arguments(arguments: list[str]) -> Sweep:
         key, _, value = argument.partition("=")
         if key in own:
             own[key] = value
-        elif argument.startswith("-"):
-            raise ConfigError(f"{argument} is no option of anx.sweep; --help shows what there is")
         else:
             overrides.append(argument)
     file = read_sweep_file(path)
     if own["count"] and not (own["count"].isdecimal() and int(own["count"]) > 0):
         raise ConfigError(f"count={own['count']} must be an integer, at least 1")
-    return Sweep(file, Path(own["folder"]), int(own["count"]) if own["count"] else None, overrides)
+    return Sweep(file, Path(own["folder"]), int(own["count"]) if own["count"] else None, overrides, flags=flags)
 
 
 def main() -> None:
@@ -60,13 +62,13 @@ def main() -> None:
     if {"-h", "--help"} & set(arguments):
         print(HELP, end="")
         return
-    with one_line_errors():
+    with one_line_errors(), interruptible():
         sweep = read_arguments(arguments)
         finished = sweep.run()
     sweep.report()
     if not finished:
-        log.info("interrupted; to go on:\n  python -m anx.sweep %s", shlex.join(arguments))
-        raise SystemExit(130)
+        log.info("interrupted; to go on:\n  %s", command_line("anx.sweep", *arguments))
+        raise SystemExit(sweep.interrupted)
     if all(row.value is None for row in sweep.rows.values()):
         raise SystemExit(1)
 

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 
 from anx.config import ConfigError, check_integer
+from anx.sweep.command import Flags, read_command
 from anx.sweep.distribution import Choice, Distribution, Range, is_number
 
 METHODS = ("grid", "random", "bayes")
@@ -27,8 +30,8 @@ DISTRIBUTIONS = {
     "log_uniform_values": ("min", "max"),
 }
 OPTIONAL = ("probabilities", "q")
-ARGUMENTS = "${args_no_hyphens}"
 MOST_VALUES = 10_000
+QUOTED = "quote it for Hydra, too: \"'...'\""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class SweepFile:
     metric: str
     maximize: bool
     parameters: dict[str, Distribution]
+    flags: Flags  # of every run
     overrides: list[str]  # of every run
     run_cap: int | None
     early_terminate: bool  # whether the file asks for it
@@ -78,29 +82,20 @@ def parse(path: Path, content: Any) -> SweepFile:
     run_cap = content.get("run_cap")
     if run_cap is not None:
         check_integer("run_cap", run_cap, least=1)
+    flags, overrides = read_command(
+        content.get("command"), content.get("program"), [str(key).lstrip("+") for key in parameters]
+    )
     return SweepFile(
         path=path,
         method=method,
         metric=metric["name"],
         maximize=goal == "maximize",
         parameters={key: read_parameter(str(key), each, method) for key, each in parameters.items()},
-        overrides=read_command(content.get("command")),
+        flags=flags,
+        overrides=overrides,
         run_cap=run_cap,
         early_terminate=content.get("early_terminate") is not None,
     )
-
-
-def read_command(command: Any) -> list[str]:
-    """The overrides that W&B's agent would give every run: those between the program and the swept keys."""
-    problem = ConfigError(
-        f'command={command} must be ["${{env}}", "${{interpreter}}", "-m", "anx.run", OVERRIDES, "{ARGUMENTS}"]'
-    )
-    if not isinstance(command, list) or "anx.run" not in command or command[-1] != ARGUMENTS:
-        raise problem
-    overrides = command[command.index("anx.run") + 1 : -1]
-    if not all(isinstance(each, str) and "=" in each and "$" not in each for each in overrides):
-        raise problem
-    return overrides
 
 
 def read_parameter(key: str, content: Any, method: str) -> Distribution:
@@ -114,9 +109,9 @@ def read_parameter(key: str, content: Any, method: str) -> Distribution:
     if set(content) - {"distribution"} - set(takes) or set(takes) - set(OPTIONAL) - set(content):
         raise ConfigError(f"{name}={content} has wrong keys; {kind} takes {', '.join(takes)}")
     if kind == "constant":
-        return Choice([plain(f"{name}.value", content["value"])])
+        return Choice([plain(key, f"{name}.value", content["value"])])
     if "values" in takes:
-        return read_choice(name, content, method)
+        return read_choice(key, name, content, method)
     return read_range(name, content, kind, method)
 
 
@@ -130,12 +125,12 @@ def guess(content: Mapping[str, Any]) -> str:
     return "int_uniform" if integers else "uniform"
 
 
-def read_choice(name: str, content: Mapping[str, Any], method: str) -> Choice:
+def read_choice(key: str, name: str, content: Mapping[str, Any], method: str) -> Choice:
     """Values that are listed."""
     values, probabilities = content["values"], content.get("probabilities")
     if not isinstance(values, list) or not values:
         raise ConfigError(f"{name}.values={values} must be a list with at least one value")
-    values = [plain(f"{name}.values", value) for value in values]
+    values = [plain(key, f"{name}.values", value) for value in values]
     if len(set(map(str, values))) < len(values):
         raise ConfigError(f"{name}.values={values} holds a value twice")
     if probabilities is None:
@@ -171,11 +166,21 @@ def read_range(name: str, content: Mapping[str, Any], kind: str, method: str) ->
     return Choice([float(f"{each * step:.10g}") for each in range(first, last + 1)])
 
 
-def plain(name: str, value: Any) -> Any:
-    """A value that reaches a run through the command line as it is."""
-    if isinstance(value, bool | int | float) or (isinstance(value, str) and value and "," not in value):
-        return value
-    raise ConfigError(f"{name}={value} must be a number, true, false or a text without commas")
+def plain(key: str, name: str, value: Any) -> Any:
+    """A value that reaches a run as W&B's agent writes it, KEY=VALUE; a text is in Hydra's grammar."""
+    if not isinstance(value, bool | int | float | str) or value == "":
+        raise ConfigError(
+            f'{name}={value} must be a number, true, false or a text; null and lists are texts: "null", "[32,32]"'
+        )
+    try:
+        (parsed,) = OverridesParser.create().parse_overrides([f"{key}={value}"])
+    except HydraException:
+        raise ConfigError(f"{name}={value} is not taken by Hydra; quote it for Hydra, too: \"'...'\"") from None
+    if parsed.is_sweep_override():
+        raise ConfigError(
+            f"{name}={value} is several values to Hydra; list them, or quote it for Hydra, too: \"'...'\""
+        )
+    return value
 
 
 def mapping(name: str, value: Any, allowed: tuple[str, ...] | None = None) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 import functools
 import logging
+import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +11,10 @@ from typing import Any, NamedTuple
 
 from hydra import initialize_config_dir
 from hydra._internal.callbacks import Callbacks
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
 from hydra.core.utils import configure_log
@@ -22,17 +27,20 @@ from omegaconf.errors import OmegaConfBaseException
 from anx.commands import quote
 from anx.config import ConfigError, config_folder, one_line, processes_of
 from anx.cores import count_cores
+from anx.overrides import for_hydra
+from anx.signals import Interrupted
+from anx.sweep.command import Flags
 
 log = logging.getLogger(__name__)
 
-Task = Callable[[DictConfig], Any]  # returns None where it was interrupted
+Task = Callable[[DictConfig], Any]
 
 
 class Outcome(NamedTuple):
     """How a run ended."""
 
     reason: str | None = None  # why it failed
-    interrupted: bool = False
+    interrupted: int = 0  # the exit code that says so
 
 
 class Launches:
@@ -55,7 +63,7 @@ class Launches:
 
     def __call__(self, runs: Sequence[Sequence[str]]) -> list[Outcome]:
         """Run each list of overrides, wait for all, and say how each ended; none of them takes the others along."""
-        complete = [[*self._overrides, *overrides] for overrides in runs]
+        complete = [for_hydra([*self._overrides, *overrides]) for overrides in runs]
         reasons = [self._refusal(overrides) for overrides in complete]
         launched = [overrides for overrides, reason in zip(complete, reasons, strict=True) if reason is None]
         outcomes = iter(self._launch(launched) if launched else [])
@@ -85,14 +93,15 @@ class Launches:
 
 
 @contextmanager
-def open_launches(overrides: Sequence[str], folder: Path, task: Task) -> Iterator[Launches]:
+def open_launches(overrides: Sequence[str], folder: Path, task: Task, flags: Flags) -> Iterator[Launches]:
     """What launches runs of `task` with `overrides`, into folders below `folder`, whose name is their group in W&B."""
-    with initialize_config_dir(config_folder(), version_base="1.3", job_name="run"):
-        hydra = GlobalHydra.instance().hydra
-        assert hydra is not None
+    with open_hydra(flags.config_dir) as hydra, wandb_group(folder.name):
+        overrides = for_hydra(overrides)
         check_installed(hydra.config_loader, overrides)
         config = hydra.compose_config(
-            "config", [*overrides, f"hydra.sweep.dir={quote(str(folder))}"], run_mode=RunMode.MULTIRUN
+            flags.config_name or "config",
+            [*overrides, f"hydra.sweep.dir={quote(str(folder))}"],
+            run_mode=RunMode.MULTIRUN,
         )
         configure_log(config.hydra.job_logging)
         for name in ("hydra", "hydra_plugins"):  # launchers announce what the sweep has said
@@ -102,10 +111,36 @@ def open_launches(overrides: Sequence[str], folder: Path, task: Task) -> Iterato
             functools.partial(guarded, task),
             config,
         )
-        shared = list(config.hydra.overrides.task)
-        if OmegaConf.select(config, "logger.wandb"):
-            shared.insert(0, f"logger.wandb.group={quote(folder.name)}")  # a group of one's own comes later and wins
-        yield Launches(launcher, hydra.config_loader, config, shared)
+        yield Launches(launcher, hydra.config_loader, config, list(config.hydra.overrides.task))
+
+
+@contextmanager
+def open_hydra(config_dir: str | None) -> Iterator[Hydra]:
+    """Hydra with our configs, and before them those in a user's folder, as --config-dir has it."""
+    with initialize_config_dir(config_folder(), version_base="1.3", job_name="run"):
+        if config_dir is not None:
+            if not Path(config_dir).is_dir():
+                raise ConfigError(f"--config-dir={config_dir} is no folder")
+            path = create_config_search_path(config_folder())
+            path.prepend("command-line", f"file://{Path(config_dir).absolute()}", SearchPathQuery(provider="schema"))
+            GlobalHydra.instance().clear()
+            Hydra.create_main_hydra2("run", path)
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        yield hydra
+
+
+@contextmanager
+def wandb_group(name: str) -> Iterator[None]:
+    """The group of the runs in W&B, unless the user has said another one; launchers hand their environment on."""
+    if os.environ.get("WANDB_RUN_GROUP"):
+        yield
+        return
+    os.environ["WANDB_RUN_GROUP"] = name
+    try:
+        yield
+    finally:
+        del os.environ["WANDB_RUN_GROUP"]
 
 
 def check_installed(loader: ConfigLoader, overrides: Sequence[str]) -> None:
@@ -120,16 +155,21 @@ def check_installed(loader: ConfigLoader, overrides: Sequence[str]) -> None:
 def guarded(task: Task, config: DictConfig) -> Outcome:
     """How `task` ended, whatever it raised. On a launcher's worker, too: exceptions need not survive the way back."""
     try:
-        return Outcome(interrupted=task(config) is None)
-    except KeyboardInterrupt:
-        return Outcome(interrupted=True)
+        task(config)
+        return Outcome()
+    except (KeyboardInterrupt, Interrupted) as stop:
+        return Outcome(interrupted=exit_code(stop))
     except SystemExit as end:
-        interrupted = isinstance(end.__context__, KeyboardInterrupt)  # Lightning makes one of the other
-        return Outcome(None if interrupted else f"SystemExit: {end.code}", interrupted)
+        return Outcome(f"SystemExit: {end}")
     except Exception as error:
         if not isinstance(error, ConfigError | HydraException | OmegaConfBaseException):
             log.exception("a run failed")
         return Outcome(describe(error))
+
+
+def exit_code(stop: KeyboardInterrupt | Interrupted) -> int:
+    """What a process exits with that a signal has ended."""
+    return 128 + (stop.number if isinstance(stop, Interrupted) else signal.SIGINT)
 
 
 def describe(error: Exception) -> str:

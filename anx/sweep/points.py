@@ -5,9 +5,9 @@ import math
 import re
 from pathlib import Path
 
+from anx.commands import override
 from anx.figures import read_metrics
 from anx.sweep.distribution import Point
-from anx.sweep.launch import quote
 
 LONGEST_NAME = 150  # file systems allow 255
 
@@ -29,9 +29,9 @@ def to_overrides(point: Point) -> list[str]:
 
 def launch_overrides(point: Point, folder: Path) -> list[str]:
     """The overrides of a point's run in its folder; one that was cut off goes on from its checkpoint."""
-    overrides = [*to_overrides(point), f"hydra.sweep.subdir={quote(folder.name)}"]
+    overrides = [*to_overrides(point), override("hydra.sweep.subdir", folder.name)]
     last = folder / "checkpoints" / "last.ckpt"
-    return [*overrides, f"ckpt_path={quote(str(last))}"] if last.is_file() else overrides
+    return [*overrides, override("ckpt_path", last)] if last.is_file() else overrides
 
 
 def is_finished(folder: Path) -> bool:

@@ -1,7 +1,6 @@
 """Runs a sweep file's points, each at most once, and says after each what came of them."""
 
 import logging
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,16 +9,19 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from anx.agent_base import read_override
+from anx.commands import MULTIRUN, command_line, evaluation_of, key_of, without
 from anx.config import ConfigError, check_writable
 from anx.evaluate import make_console
 from anx.figures import save
 from anx.figures.sweep import sweep_figure
 from anx.files import write_whole
 from anx.interop import read_weights
-from anx.run import train, without
+from anx.run import run
+from anx.signals import Interrupted
+from anx.sweep.command import Flags
 from anx.sweep.distribution import Choice, Point
 from anx.sweep.file import SweepFile
-from anx.sweep.launch import Launches, Task, open_launches
+from anx.sweep.launch import Launches, Task, exit_code, open_launches
 from anx.sweep.points import is_finished, last_value, launch_overrides, name_of, to_overrides
 from anx.sweep.search import Bayes, Grid, Random, Search
 from anx.sweep.table import Row, contents, means, print_tables, rank, to_csv, to_markdown
@@ -27,7 +29,9 @@ from anx.trust import check_overrides, trust_override
 
 log = logging.getLogger(__name__)
 
-OWN_KEYS = ("ckpt_path", "run_dir", "hydra.mode", "hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
+FOLDERS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
+OWN_KEYS = ("ckpt_path", "run_dir", "hydra.mode", *FOLDERS)
+NO_FLAGS = Flags()
 PATIENCE = 100  # proposals in a row that bring nothing new before a search has seen all
 
 
@@ -44,10 +48,18 @@ class Sweep:
         count: runs at most; None leaves that to the file.
         overrides: given to every run; they replace the file's own with the same key.
         task: what a run is.
+        flags: given to every run; they replace the file's own.
     """
 
     def __init__(
-        self, file: SweepFile, folder: Path, count: int | None, overrides: Sequence[str], task: Task = train
+        self,
+        file: SweepFile,
+        folder: Path,
+        count: int | None,
+        overrides: Sequence[str],
+        task: Task = run,
+        *,
+        flags: Flags = NO_FLAGS,
     ) -> None:
         keys = [check_override(file, override) for override in overrides]
         check_overrides(overrides_of(file), str(file.path), read_override(overrides, "trust") or ())
@@ -55,19 +67,25 @@ class Sweep:
         self.folder = folder
         self.rows: dict[str, Row] = {}  # by the names of the points' folders
         self._count = find_count(file, count)
-        self._overrides = [*without(file.overrides, *keys), *overrides]
+        own = without(file.overrides, *keys, *FOLDERS)  # W&B's agent needs to be told where runs go
+        for override in own:
+            check_override(file, override, swept_is_wrong=False)  # as for W&B's agent, the point comes later and wins
+        self._flags = flags.or_else(file.flags)
+        self._overrides = [*own, *overrides]
         self._task = task
+        self.interrupted = 0  # the exit code that says so, once it was
 
     def run(self) -> bool:
         """Run what is not finished, a batch as wide as the launcher at a time; False where it was interrupted."""
-        with open_launches(self._overrides, self.folder, self._task) as launches:
+        with open_launches(self._overrides, self.folder, self._task, self._flags) as launches:
             check_writable(self.folder)
             self._claim(launches.width)
             if self.file.early_terminate:
                 log.info("early_terminate is W&B's: here every run goes to its end")
             try:
                 return self._search(launches, make_search(self.file))
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, Interrupted) as stop:
+                self.interrupted = exit_code(stop)
                 return False
             finally:
                 self._write()
@@ -103,7 +121,8 @@ class Sweep:
             if is_finished(self.folder / name) or not outcome.interrupted:
                 self._add(name, point, outcome.reason)
         self._write()
-        return not any(outcome.interrupted for outcome in outcomes)
+        self.interrupted = max(outcome.interrupted for outcome in outcomes)
+        return not self.interrupted
 
     def _add(self, name: str, point: Point, reason: str | None = None) -> None:
         folder = self.folder / name
@@ -120,8 +139,12 @@ class Sweep:
             "method": self.file.method,
             "metric": self.file.metric,
             "goal": "maximize" if self.file.maximize else "minimize",
-            "overrides": [each for each in self._overrides if not each.startswith("hydra")],
+            "overrides": [each for each in self._overrides if not is_of_hydra(each)],
         }
+        if self._flags.config_dir:
+            identity["config_dir"] = str(Path(self._flags.config_dir).absolute())
+        if self._flags.config_name:
+            identity["config_name"] = self._flags.config_name
         if self.file.method == "grid":  # further values of a key are further points
             identity["keys"] = list(self.file.parameters)
         else:  # other proposals would follow from the same results
@@ -162,12 +185,12 @@ class Sweep:
         log.info("%s has %s and a folder for every run", self.folder, ", ".join(names))
         best = means(rows, maximize)
         if best:
-            own = [each for each in self._overrides if not each.startswith("hydra")]
-            log.info("the best setting:\n  python -m anx.run %s", shlex.join([*own, *to_overrides(best[0].point)]))
+            given = [*self._flags.arguments(), *without(self._overrides, *MULTIRUN)]
+            setting = command_line("anx.run", *given, *to_overrides(best[0].point))
+            log.info("the best setting:\n  %s", setting)
             agent = rank(rows, maximize)[0].folder / "agent.safetensors"
             trusted = trust_override(read_weights(agent).config or {}) if agent.is_file() else []
-            arguments = shlex.join([f"weights={agent}", *trusted, "perturbations=[shuffle]"])
-            log.info("the best run's agent:\n  python -m anx.evaluate %s", arguments)
+            log.info("the best run's agent:\n  %s", evaluation_of(agent, *trusted))
 
 
 def overrides_of(file: SweepFile) -> list[str]:
@@ -197,14 +220,20 @@ def make_search(file: SweepFile) -> Search:
     return Random(file.parameters) if file.method == "random" else Bayes(file.parameters, file.maximize)
 
 
-def check_override(file: SweepFile, override: str) -> str:
+def check_override(file: SweepFile, override: str, *, swept_is_wrong: bool = True) -> str:
     """The key of an override that is given to every run; ConfigError where the sweep has to set it."""
     (parsed,) = OverridesParser.create().parse_overrides([override])
     key = parsed.key_or_group
     if parsed.is_sweep_override():
         raise ConfigError(f"{override} holds several values: {key} belongs into {file.path}")
-    if key in [each.lstrip("+") for each in file.parameters]:
+    if swept_is_wrong and key in [each.lstrip("+") for each in file.parameters]:
         raise ConfigError(f"{override}: {key} is swept by {file.path}")
     if key in OWN_KEYS:
-        raise ConfigError(f"{override}: {key} is set by the sweep; its folder is chosen with folder=PATH")
+        raise ConfigError(f"{override}: {key} is set by the sweep of {file.path}; folder=PATH chooses its folder")
     return key
+
+
+def is_of_hydra(override: str) -> bool:
+    """Whether an override is about how runs are started and logged, not about what they are."""
+    key = key_of(override)
+    return key.startswith(("hydra.", "hydra/")) and key != "hydra.searchpath"
