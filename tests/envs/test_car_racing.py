@@ -1,3 +1,4 @@
+import multiprocessing
 from importlib.util import find_spec
 
 import gymnasium
@@ -50,6 +51,15 @@ def test_a_seed_is_a_track_whatever_slot_it_is_driven_in(make, simulator):
     assert not np.array_equal(frames[:, 0], frames[:, 1])
     again, _ = drive(cars, [5, 4, 4], 30)
     assert np.array_equal(again[:, 0], frames[:, 1])
+
+
+@pytest.mark.skipif(not find_spec("Box2D"), reason="needs Box2D")
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_gymnasiums_cars_drive_the_same_in_processes_of_every_start_method(make, method, monkeypatch):
+    monkeypatch.setattr("anx.envs.workers.START_METHOD", method)
+    alone, other = (make(1, pictures=here, simulator="gymnasium", processes=1) for here in (True, False))
+    for ours, theirs in zip(drive(alone, [4], 10), drive(other, [4], 10), strict=True):
+        assert np.array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
