@@ -19,7 +19,9 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def row_type(observation_space: Any, action_space: Any) -> np.dtype[Any]:
-    """What processes share of an environment: its action and its answer, and whether it is being stepped or reset.
+    """What processes share of an environment: its action, its answer, and where it stands.
+
+    `running`: it has been reset and has not ended; `busy`: it is being reset or stepped.
 
     Raises:
         ValueError: a space has no fixed shape and type.
@@ -28,7 +30,7 @@ def row_type(observation_space: Any, action_space: Any) -> np.dtype[Any]:
     for name, space in spaces.items():
         if space.shape is None or space.dtype is None:
             raise ValueError(f"the environment's {name} space {space} has no fixed shape; allowed: Box and Discrete")
-    flags = [(name, np.bool_) for name in ("terminated", "truncated", "busy")]
+    flags = [(name, np.bool_) for name in ("terminated", "truncated", "running", "busy")]
     fields = [*((name, space.dtype, space.shape) for name, space in spaces.items()), ("reward", np.float64), *flags]
     return np.dtype(fields, align=True)
 
@@ -78,16 +80,17 @@ def _reset(envs: list[Env], rows: Rows, seeds: list[tuple[int, int | None]]) -> 
         row = rows[place]
         row["busy"] = True
         row["observation"] = envs[place].reset(seed=seed)[0]
-        row["reward"], row["terminated"], row["truncated"], row["busy"] = 0, False, False, False
+        row["reward"], row["terminated"], row["truncated"] = 0, False, False
+        row["running"], row["busy"] = True, False
 
 
 def _step(envs: list[Env], rows: Rows) -> None:
     for env, row in zip(envs, rows, strict=True):
-        if row["terminated"] or row["truncated"]:
+        if not row["running"]:
             row["reward"] = 0
             continue
         row["busy"] = True
         # A copy: the memory holds another action when the environment looks at this one again.
         observation, row["reward"], row["terminated"], row["truncated"], _ = env.step(row["action"].copy())
         row["observation"] = observation
-        row["busy"] = False
+        row["running"], row["busy"] = not (row["terminated"] or row["truncated"]), False

@@ -69,6 +69,19 @@ def test_a_process_that_dies_is_replaced_and_its_slots_are_named():
     envs.close()
 
 
+def test_environments_of_a_new_process_stand_still_until_they_are_reset():
+    envs = Workers(Mortal, 2, 1)
+    assert act(envs, 0.5, 0.5)[1].tolist() == [0, 0]  # never reset
+    envs.reset(seed=[9, 9])
+    act(envs, 0, 1)
+    envs.reset(seed=[9, 9], options={"reset_mask": np.array([True, False])})  # the other has nothing left to play
+    observation, reward, terminated, _, _ = act(envs, 0.5, 0.5)
+    assert observation[0, :, 0].tolist() == [1, 9]
+    assert reward.tolist() == [0.5, 0]
+    assert not terminated.any()
+    envs.close()
+
+
 def test_a_process_that_dies_between_two_steps_is_noticed():
     envs = Workers(Counter, 4, 2)
     envs.reset(seed=[9] * 4)
