@@ -19,6 +19,8 @@ from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from anx.seeds import LARGEST
+
 # What a component's constructor raises when a value in its config is wrong.
 MENDABLE = (ValueError, TypeError, ImportError)
 
@@ -38,7 +40,7 @@ def check(config: DictConfig) -> None:
     """Everything that can be said without building: types, counts, and keys that must fit each other."""
     check_ablations(config)
     check_types(OmegaConf.to_container(config, resolve=True))
-    check_integer("seed", config.seed, least=0)
+    check_integer("seed", config.seed, least=0, most=LARGEST)
     check_integer("trainer.max_steps", config.trainer.max_steps, least=1)
     if config.trainer.get("accumulate_grad_batches", 1) != 1:
         raise ConfigError(
@@ -122,10 +124,11 @@ def with_defaults(config: dict[str, Any]) -> dict[str, Any]:
     return {each.name: each.default for each in arguments if each.default is not inspect.Parameter.empty} | config
 
 
-def check_integer(key: str, value: Any, least: int) -> None:
-    """Whether a value is an integer, and large enough."""
-    if not fits(value, int) or value < least:
-        raise ConfigError(f"{key}={value} must be an integer, at least {least}")
+def check_integer(key: str, value: Any, least: int, most: int | None = None) -> None:
+    """Whether a value is an integer, large enough and small enough."""
+    if not fits(value, int) or value < least or (most is not None and value > most):
+        bounds = f"at least {least}" + (f" and at most {most}" if most is not None else "")
+        raise ConfigError(f"{key}={value} must be an integer, {bounds}")
 
 
 def fits(value: Any, hint: Any) -> bool:

@@ -22,6 +22,7 @@ from anx.files import write_whole
 from anx.interop import load_into, read_weights
 from anx.rollout.base import Rollout
 from anx.rollout.evaluation import Evaluation, evaluate, share_that_differs, summarise
+from anx.seeds import LARGEST
 from anx.video import film
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ MOST_REGRESSED = 100  # episodes: they are played one after the other
 def evaluate_config(config: DictConfig) -> dict[str, Any]:
     """What `config` asks for; prints the table and returns, and writes, what the json holds."""
     check_integer("episodes", config.episodes, least=1)
-    check_integer("seed", config.seed, least=0)
+    check_integer("seed", config.seed, least=0, most=LARGEST)
     output = find_output(config.output, ".json")
     video = find_output(config.video, ".mp4", "video")
     if config.figures is not None:

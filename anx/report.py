@@ -17,11 +17,11 @@ from anx import video
 from anx.build import build_rollout
 from anx.config import ConfigError, check_writable, one_line_errors
 from anx.envs.perturbations import Shuffle
-from anx.evolution.data import VALIDATION, derive_seed
 from anx.figures import learning_curve, read_metrics, save, study, write_study
 from anx.files import write_whole
 from anx.interop import load_into, read_weights
 from anx.rollout.base import evenly_spaced
+from anx.seeds import VALIDATION, derive_seed
 
 log = logging.getLogger(__name__)
 

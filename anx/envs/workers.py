@@ -41,8 +41,8 @@ class Workers(VectorEnv[Any, Any, Any]):
 
     gymnasium's AsyncVectorEnv has a process for every environment, and waits for each of them at every step; with more
     environments than cores that costs more than it brings. Here each process has several. Actions and answers lie in
-    shared memory, in the types of their spaces. An environment that has ended, or whose process is new, stands still until
-    it is reset.
+    shared memory, in the types of their spaces. An environment that has ended, or whose process is new, stands still
+    until it is reset.
 
     A process that dies is replaced. The answer's info then has `lost`, the slots [slots] whose episodes are gone with
     it, and `died`, those among them that may have been the cause: the one that was being stepped.

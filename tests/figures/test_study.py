@@ -9,6 +9,7 @@ from hydra.utils import instantiate
 from anx.envs.perturbations import Shuffle
 from anx.figures import draw, study, write_study
 from anx.population import get_vector
+from anx.seeds import STUDY, derive_seed
 
 
 def make_rollout(*overrides):
@@ -42,7 +43,8 @@ def test_the_regression_holds_the_drawn_episode_out(tmp_path):
     rollout = make_rollout("env.max_steps=30")
     result = study(rollout, 2, [Shuffle()], episodes=5)
     vector = get_vector(rollout.agent)
-    lengths = [len(rollout.trace(vector, seed, [Shuffle()]).rewards) for seed in range(2, 7)]
+    seeds = [2, *(derive_seed(2, STUDY, episode) for episode in range(1, 5))]
+    lengths = [len(rollout.trace(vector, seed, [Shuffle()]).rewards) for seed in seeds]
     assert result.regression.held_out == (2, sum(lengths[:2]))
     assert result.regression.fitted == (3, sum(lengths[2:]))
     assert result.regression.true.tolist() == rollout.trace(vector, 2).observations.tolist()
