@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -79,6 +79,7 @@ class Rollout(ABC):
     """Rolls out populations of one agent in one environment."""
 
     evaluation_dtype = torch.float32
+    takes: ClassVar[str | None] = None  # what the environments that it can play call it in `rollout`; None: any
 
     @abstractmethod
     def __call__(

@@ -166,9 +166,3 @@ def test_a_background_that_is_no_picture_is_refused_by_name(tmp_path):
     for path in (tmp_path / "text.png", tmp_path / "missing.png"):
         with pytest.raises(ValueError, match=r"env\.background=.* one of clouds, hills, mosaic, stripes"):
             CarRacing(background=str(path))
-
-
-def test_a_missing_simulator_is_named_with_what_installs_it(monkeypatch):
-    monkeypatch.setattr("anx.envs.car_racing.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"pip install 'anx\[car-racing\]'"):
-        CarRacing().make(1, False)
