@@ -80,7 +80,6 @@ def write_report(run_dir: Path, *, figures: bool = True, film: bool = True) -> P
         seed = derive_seed(config.seed, VALIDATION)  # the episode of the pictures that were drawn while it learned
         with closing(rollout):
             if film and can_film():
-                rollout.agent.to(rollout.evaluation_dtype)
                 caption = f"{config.name}: shuffled"
                 video.film(run_dir / "film.mp4", rollout, seed, [Shuffle()], caption, quality=FILM_QUALITY)
             if figures:

@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_map_only
 
 from anx.envs.perturbations import Perturbation
 from anx.population import get_vector
-from anx.rollout.base import Moment, attention_to_inputs
+from anx.rollout.base import Moment, attention_to_inputs, in_precision
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,8 @@ def film(
 ) -> None:
     """The first episode of `seed`, played by the rollout's agent, as an mp4 in real time.
 
-    Quality goes from 0 to 10; less makes a smaller file.
+    It plays in the precision of evaluations, and is left as it was. Quality goes from 0 to 10; less makes a smaller
+    file.
 
     An environment says how many steps make a second (`env.fps`; else 30). Of more than 50, every second one is filmed,
     or every third, ..., and the last.
@@ -55,12 +56,11 @@ def film(
     speed = getattr(rollout.env, "fps", 30)
     every = math.ceil(speed / MAX_FPS)
     scene = Scene(rollout.agent.splitter, getattr(rollout.env, "input_names", ()), caption)
-    moments = rollout.watch(get_vector(rollout.agent), seed, perturbations, pictures=True)
     unfinished = path.with_name(f".{path.stem}.unfinished.mp4")
     try:
         writer: Any = imageio.get_writer(unfinished, fps=speed / every, codec="libx264", quality=quality)
-        with writer:
-            for moment in moments:
+        with writer, in_precision(rollout.agent, rollout.evaluation_dtype):
+            for moment in rollout.watch(get_vector(rollout.agent), seed, perturbations, pictures=True):
                 scene.see(moment)
                 if due := scene.step % every == 0:
                     writer.append_data(scene.frame())

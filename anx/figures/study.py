@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from matplotlib.figure import Figure
 
 from anx.envs.perturbations import Perturbation
@@ -15,7 +16,7 @@ from anx.figures.latent import latent_figure
 from anx.figures.regression import Regression, regress, regression_figure
 from anx.files import write_whole
 from anx.population import get_vector
-from anx.rollout.base import Trace
+from anx.rollout.base import Trace, in_precision
 from anx.seeds import STUDY, derive_seed
 
 
@@ -35,20 +36,23 @@ def study(
     `seed`, the first half of them held out; their inputs are perturbed, too.
 
     Args:
-        rollout: its agent is put into double precision, in which the order of the inputs changes no bit of the latent
-            code (see `AttentionPooler.forward`); in single precision chaos would make two episodes of one.
+        rollout: its agent plays in double precision, in which the order of the inputs changes no bit of the latent
+            code (see `AttentionPooler.forward`), in single precision chaos would make two episodes of one; and is left
+            as it was.
         seed: of the episodes.
         perturbations: of the inputs.
         label: what they are called.
         episodes: of the regression, at least 2.
     """
-    vector = get_vector(rollout.agent.double())
-    plain = rollout.trace(vector, seed)
-    perturbed = rollout.trace(vector, seed, perturbations)
+    with in_precision(rollout.agent, torch.float64):
+        vector = get_vector(rollout.agent)
+        plain = rollout.trace(vector, seed)
+        perturbed = rollout.trace(vector, seed, perturbations)
+        others = range(1, episodes if perturbed.scalars else 1)
+        seeds = [derive_seed(seed, STUDY, episode) for episode in others]
+        traces = [perturbed, *(rollout.trace(vector, own, perturbations) for own in seeds)]
     regression = None
     if perturbed.scalars:
-        seeds = [derive_seed(seed, STUDY, episode) for episode in range(1, episodes)]
-        traces = [perturbed, *(rollout.trace(vector, own, perturbations) for own in seeds)]
         regression = regress(traces[: episodes // 2], traces[episodes // 2 :], input_names(rollout))
     return Study(draw(rollout, perturbed, plain, label, regression), regression)
 

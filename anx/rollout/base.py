@@ -2,12 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from anx.envs.perturbations import Perturbation
 
@@ -73,6 +74,19 @@ def shown(moment: Moment) -> tuple[Tensor, ...]:
     queries = evenly_spaced(attention.shape[1], QUERIES if moment.observation.dim() == 1 else 0)
     mean = attention_to_inputs(attention)
     return moment.observation, moment.origins, mean, attention[:, queries], moment.latent
+
+
+@contextmanager
+def in_precision(agent: nn.Module, dtype: torch.dtype) -> Iterator[None]:
+    """Put an agent into another precision, and back with the bits that it had."""
+    before = {name: value.detach().clone() for name, value in agent.state_dict(keep_vars=True).items()}
+    precision = next((value.dtype for value in before.values() if value.is_floating_point()), dtype)
+    agent.to(dtype)
+    try:
+        yield
+    finally:
+        agent.to(precision)
+        agent.load_state_dict(before)
 
 
 class Rollout(ABC):

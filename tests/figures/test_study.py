@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 from conftest import compose, make_agent
 from hydra.utils import instantiate
 
@@ -52,3 +53,13 @@ def test_the_regression_holds_the_drawn_episode_out(tmp_path):
     written = json.loads((tmp_path / "regression.json").read_text())
     assert written["r2"] == result.regression.r2
     assert written["held_out"] == {"episodes": 2, "steps": sum(lengths[:2])}
+
+
+def test_a_study_leaves_the_agent_as_it_was():
+    rollout = make_rollout("env.max_steps=5")
+    rollout.agent.float()
+    before = {name: value.clone() for name, value in rollout.agent.state_dict().items()}
+    study(rollout, 0, [Shuffle()], episodes=2)
+    after = rollout.agent.state_dict()
+    assert {value.dtype for value in after.values()} == {torch.float32}
+    assert all(torch.equal(after[name], value) for name, value in before.items())
