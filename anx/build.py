@@ -3,13 +3,14 @@
 Sizes that follow from other parts are passed here, so that no config states them: swapping a neuron resizes the pooler.
 """
 
+from pathlib import Path
 from typing import Any
 
-from hydra.utils import instantiate
-from omegaconf import DictConfig
+from hydra.utils import get_class, instantiate
+from omegaconf import DictConfig, OmegaConf
 
 from anx.agent.agent import Agent
-from anx.config import ConfigError
+from anx.config import ConfigError, config_folder
 from anx.envs.perturbations import Perturbation
 from anx.rollout.base import Rollout
 
@@ -51,5 +52,29 @@ def build_perturbations(config: DictConfig, agent: Agent) -> list[Perturbation]:
 def build_rollout(config: DictConfig) -> tuple[Agent, Rollout]:
     """The agent of `config` and the rollout that lets it act in its environment."""
     env = instantiate(config.env)
+    check_pair(config, env)
     agent = build_agent(config, env)
     return agent, instantiate(config.rollout, agent=agent, env=env)
+
+
+def check_pair(config: DictConfig, env: Any) -> None:
+    """ConfigError unless the rollout of `config` can play its environment, which says so in `env.rollout`."""
+    takes = getattr(get_class(config.rollout._target_), "takes", None)
+    needs = getattr(env, "rollout", None)
+    if takes is None or needs == takes:
+        return
+    if needs is None:
+        raise ConfigError(
+            f"env._target_={config.env._target_} does not say what plays it: give the class an attribute `rollout`, "
+            "'device' (it is written in torch: reset, observe, step) or 'host' (it has make)"
+        )
+    raise ConfigError(f"{option(config, 'env')} needs rollout={needs}, not {option(config, 'rollout')}")
+
+
+def option(config: DictConfig, group: str) -> str:
+    """A part of `config` as a command line would choose it: env=ant; one's own by its class."""
+    target = config[group]._target_
+    for path in sorted(Path(config_folder(), group).glob("*.yaml")):
+        if OmegaConf.select(OmegaConf.load(path), "_target_") == target:
+            return f"{group}={path.stem}"
+    return f"{group}._target_={target}"

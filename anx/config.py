@@ -25,13 +25,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from anx.commands import override
 from anx.overrides import config_folder, for_hydra
+from anx.seeds import LARGEST
 from anx.signals import interruption_exits
 
 # What a component's constructor raises when a value in its config is wrong.
 MENDABLE = (ValueError, TypeError, ImportError)
 
 
-MOST_SEED = 2**32 - 1  # NumPy's
 MOST_INTEGER = 2**31 - 1  # more of anything fits no machine
 
 # What Hydra's instantiate takes besides arguments.
@@ -56,7 +56,7 @@ def check(config: DictConfig) -> None:
     for key in ("weights", "ckpt_path"):
         if not fits(config.get(key), str | None):
             raise ConfigError(f"{key}={config.get(key)} must be a file or null")
-    check_integer("seed", config.seed, least=0, most=MOST_SEED)
+    check_integer("seed", config.seed, least=0, most=LARGEST)
     if config.trainer.get("max_time") is None or config.trainer.get("max_steps") != -1:  # -1: while there is time
         check_integer("trainer.max_steps", config.trainer.get("max_steps"), least=1)
     if config.trainer.get("accumulate_grad_batches", 1) != 1:
@@ -139,7 +139,7 @@ def check_types(node: Any, key: str = "") -> None:
             if name in hints and not fits(value, hints[name]):
                 raise ConfigError(f"{key}.{name}={value} must be {describe(hints[name])}")
             if fits(value, int):
-                most = MOST_SEED if name == "seed" else MOST_INTEGER
+                most = LARGEST if name == "seed" else MOST_INTEGER
                 check_integer(f"{key}.{name}", value, least=0 if name == "seed" else -most, most=most)
     for name, value in node.items():
         check_types(value, f"{key}.{name}" if key else str(name))

@@ -32,6 +32,7 @@ from anx.files import write_whole
 from anx.interop import load_into, read_weights
 from anx.rollout.base import Rollout
 from anx.rollout.evaluation import Evaluation, evaluate, share_that_differs, summarise
+from anx.seeds import LARGEST
 from anx.video import film
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ def evaluate_config(config: DictConfig) -> dict[str, Any]:
     overrides = list(HydraConfig.get().overrides.task)
     config = on_base(config, overrides, HydraConfig.get().job.config_name)
     check_integer("episodes", config.episodes, least=1)
-    check_integer("seed", config.seed, least=0)
+    check_integer("seed", config.seed, least=0, most=LARGEST)
     output = find_output(config.output, ".json")
     video = find_output(config.video, ".mp4", "video")
     if config.figures is not None:

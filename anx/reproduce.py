@@ -19,6 +19,7 @@ from anx.files import write_whole
 from anx.interop import read_weights
 from anx.rollout.base import Rollout
 from anx.rollout.evaluation import Evaluation, evaluate, summarise
+from anx.seeds import LARGEST
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def reproduce(config: DictConfig) -> None:
     """
     if config.episodes is not None:
         check_integer("episodes", config.episodes, least=1)
-    check_integer("seed", config.seed, least=0)
+    check_integer("seed", config.seed, least=0, most=LARGEST)
     output = find_output(config.output, ".md")
     tables = {name: list(read_cells(config, name)) for name in chosen_tables(config)}
     jobs = dict.fromkeys(cell.job for cells in tables.values() for cell in cells if cell.job)

@@ -47,7 +47,8 @@ def film(
 ) -> None:
     """The first episode of `seed`, played by the rollout's agent, as an mp4 in real time.
 
-    Quality goes from 0 to 10; less makes a smaller file.
+    It plays in the precision of evaluations, and is left as it was. Quality goes from 0 to 10; less makes a smaller
+    file.
 
     An environment says how many steps make a second (`env.fps`; else 30). Of more than 50, every second one is filmed,
     or every third, ..., and the last.

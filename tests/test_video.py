@@ -109,13 +109,31 @@ def test_an_interrupted_film_leaves_the_older_one_and_nothing_else(tmp_path):
         yield from list(type(rollout).watch(rollout, *arguments, **options))[:4]
         raise KeyboardInterrupt
 
-    broken = SimpleNamespace(agent=rollout.agent, env=rollout.env, watch=interrupted)
+    parts = {"agent": rollout.agent, "env": rollout.env, "evaluation_dtype": rollout.evaluation_dtype}
+    broken = SimpleNamespace(**parts, watch=interrupted)
     path = tmp_path / "film.mp4"
     path.write_bytes(b"older")
     with pytest.raises(KeyboardInterrupt):
         film(path, broken, 0, [], "cartpole")
     assert path.read_bytes() == b"older"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_film_plays_in_the_precision_of_evaluations_and_leaves_the_agent_as_it_was(tmp_path, monkeypatch):
+    rollout = make_rollout("env.max_steps=4")
+    rollout.agent.float()
+    before = get_vector(rollout.agent).clone()
+    played = []
+
+    def watch(vector, *arguments, **options):
+        played.append(vector.dtype)
+        return type(rollout).watch(rollout, vector, *arguments, **options)
+
+    monkeypatch.setattr(rollout, "watch", watch)
+    film(tmp_path / "film.mp4", rollout, 0, [], "cartpole")
+    assert played == [torch.float64]
+    assert get_vector(rollout.agent).dtype == torch.float32
+    assert torch.equal(get_vector(rollout.agent), before)
 
 
 def test_an_agent_without_attention_is_filmed(tmp_path):

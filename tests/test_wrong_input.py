@@ -69,6 +69,7 @@ RUNS = {
     "negative rollouts": (["learner.rollouts=-1"], ["learner.rollouts=-1", "at least 1"]),
     "negative generations": (["trainer.max_steps=-3"], ["trainer.max_steps=-3", "at least 1"]),
     "a negative seed": (["seed=-1"], ["seed=-1"]),
+    "a seed beyond 32 bits": ([f"seed={2**32}"], ["seed=4294967296", "at most 4294967295"]),
     "a text for a seed": (["seed=zero"], ["seed=zero", "an integer"]),
     "no queries": (["pooler.num_queries=0"], ["pooler.num_queries=0", "at least 1"]),
     "a population that processes cannot share": (

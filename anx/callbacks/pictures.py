@@ -8,9 +8,9 @@ from lightning.pytorch.loggers import WandbLogger
 from typing_extensions import override
 
 from anx.envs.perturbations import Shuffle
-from anx.evolution.data import VALIDATION, derive_seed
 from anx.figures import draw, save
 from anx.population import get_vector
+from anx.seeds import VALIDATION, derive_seed
 
 
 class AttentionPictures(Callback):

@@ -15,6 +15,8 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from numpy.typing import NDArray
 
 from anx.cores import count_cores
+from anx.envs.extras import missing
+from anx.envs.limits import MOST_PROCESSES, MOST_STEPS, check_counts
 from anx.envs.workers import Workers
 
 Array = NDArray[np.float32]
@@ -35,9 +37,10 @@ class Ant:
 
     Args:
         max_steps: after which an episode ends.
-        processes: that step the ants; 0: one a core.
+        processes: that step the ants, never more than there are; 0: one a core.
     """
 
+    rollout = "host"
     overlaps = True  # steps while the policy acts for others
     observation_shape = (28,)
     action_size = 8
@@ -50,10 +53,8 @@ class Ant:
     )
 
     def __init__(self, max_steps: int = 1000, processes: int = 0) -> None:
-        if max_steps < 1:
-            raise ValueError(f"env.max_steps={max_steps} must be at least 1")
-        if processes < 0:
-            raise ValueError(f"env.processes={processes} must be at least 0")
+        check_counts(1, MOST_STEPS, max_steps=max_steps)
+        check_counts(0, MOST_PROCESSES, processes=processes)
         self.max_steps = max_steps
         self.processes = processes
 
@@ -84,7 +85,7 @@ class AntEnv(gymnasium.Env[Array, Array]):
 
                 client = pybullet.connect(pybullet.DIRECT)
         except ImportError:
-            raise ImportError("env=ant needs PyBullet: pip install 'anx[ant]'") from None
+            raise missing("ant", "PyBullet", "ant") from None
         self.training = training
         self.observation_space = Box(-5.0, 5.0, Ant.observation_shape, np.float32)
         self.action_space = Box(-1.0, 1.0, (Ant.action_size,), np.float32)

@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from anx.cores import count_cores
+from anx.envs.extras import missing
+from anx.envs.limits import MOST_PROCESSES, MOST_STEPS, check_counts
 from anx.envs.workers import Workers
 
 Pixels = NDArray[np.uint8]
 
 SIZE = 96  # side of an observation, pixels
+MOST_FRAMES = 100  # stacked
 INDICATORS = 12  # rows at the bottom that show speed, steering and brakes
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # of backgrounds; Pillow's others may start programs
 BACKGROUNDS = Path(__file__).parent / "backgrounds"
@@ -39,9 +42,10 @@ class CarRacing:
             hills, mosaic, stripes); null: grass.
         patience: in training, steps of negative reward in a row that end an episode.
         simulator: `envpool`, `gymnasium`, or `auto`: the first that is installed.
-        processes: that step gymnasium's cars; 0: one a core.
+        processes: that step gymnasium's cars, never more than there are; 0: one a core.
     """
 
+    rollout = "host"
     overlaps = True  # steps while the policy acts for others
     fps = 50
     action_size = 3
@@ -58,14 +62,11 @@ class CarRacing:
         simulator: Literal["auto", "envpool", "gymnasium"] = "auto",
         processes: int = 0,
     ) -> None:
-        if min(max_steps, frames, patience) < 1:
-            raise ValueError(
-                f"env.max_steps={max_steps}, env.frames={frames} and env.patience={patience} must be at least 1"
-            )
+        check_counts(1, MOST_STEPS, max_steps=max_steps, patience=patience)
+        check_counts(1, MOST_FRAMES, frames=frames)
+        check_counts(0, MOST_PROCESSES, processes=processes)
         if simulator not in ("auto", "envpool", "gymnasium"):
             raise ValueError(f"env.simulator={simulator} is not one of auto, envpool, gymnasium")
-        if processes < 0:
-            raise ValueError(f"env.processes={processes} must be at least 0")
         self.max_steps = max_steps
         self.frames = frames
         self.colour = colour
@@ -84,9 +85,9 @@ class CarRacing:
         chosen = self.simulator
         if chosen == "auto":
             chosen = "envpool" if find_spec("envpool") else "gymnasium"
-        missing = {"envpool": "envpool", "gymnasium": "Box2D"}[chosen]
-        if not find_spec(missing):
-            raise ImportError(f"env=car_racing needs {missing}: pip install 'anx[car-racing]'")
+        needs = {"envpool": "envpool", "gymnasium": "Box2D"}[chosen]
+        if not find_spec(needs):
+            raise missing("car_racing", needs, "car-racing")
         if chosen == "envpool":
             return EnvPoolCars(slots, self.max_steps, pictures)
         make: Callable[[], Any] = partial(

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from anx.envs.limits import MOST_STEPS, check_counts
+
 GRAVITY = 9.82
 CART_MASS = 0.5
 POLE_MASS = 0.5
@@ -39,6 +41,7 @@ class CartPoleSwingUpHarder:
         max_steps: steps after which an episode ends.
     """
 
+    rollout = "device"
     observation_shape = (5,)
     input_names = ("x", "x velocity", "cos(angle)", "sin(angle)", "angular velocity")
     action_size = 1
@@ -46,8 +49,7 @@ class CartPoleSwingUpHarder:
     fps = round(1 / DT)
 
     def __init__(self, max_steps: int = 1000) -> None:
-        if max_steps < 1:
-            raise ValueError(f"env.max_steps={max_steps} must be at least 1")
+        check_counts(1, MOST_STEPS, max_steps=max_steps)
         self.max_steps = max_steps
 
     def reset(self, episodes: int, generator: torch.Generator) -> CartPoleState:

@@ -6,6 +6,10 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 
+from anx.cores import count_cores
+from anx.envs.extras import missing
+from anx.envs.limits import MOST_PROCESSES, MOST_STEPS, check_counts
+
 
 class Pong:
     """PongNoFrameskip-v4: up to 30 no-ops and fire at reset, frame skip 4 with a maximum over the last two frames, four
@@ -15,9 +19,10 @@ class Pong:
 
     Args:
         max_steps: agent steps of four frames after which an episode ends.
-        threads: of the emulator; 0: one a core.
+        threads: of the emulator, never more than there are games; 0: one a core.
     """
 
+    rollout = "host"
     overlaps = True  # steps while the policy acts for others
     observation_shape = (4, 84, 84)
     action_size = 6
@@ -25,10 +30,8 @@ class Pong:
     fps = 15  # steps of four of the console's 60 frames a second
 
     def __init__(self, max_steps: int = 27000, threads: int = 0) -> None:
-        if max_steps < 1:
-            raise ValueError(f"env.max_steps={max_steps} must be at least 1")
-        if threads < 0:
-            raise ValueError(f"env.threads={threads} must be at least 0")
+        check_counts(1, MOST_STEPS, max_steps=max_steps)
+        check_counts(0, MOST_PROCESSES, threads=threads)
         self.max_steps = max_steps
         self.threads = threads
 
@@ -38,11 +41,11 @@ class Pong:
         try:
             from ale_py.vector_env import AtariVectorEnv  # an extra; only whoever plays needs it
         except ImportError:
-            raise ImportError("env=pong needs the Arcade Learning Environment: pip install 'anx[atari]'") from None
+            raise missing("pong", "the Arcade Learning Environment", "atari") from None
         games = AtariVectorEnv(
             "pong",
             num_envs=slots,
-            num_threads=self.threads,
+            num_threads=min(self.threads or count_cores(), slots),  # its own 0 is every core of the machine
             max_num_frames_per_episode=4 * self.max_steps + 1000,  # `max_steps` ends an episode, not the emulator
             autoreset_mode=AutoresetMode.NEXT_STEP,
             reward_clipping=False,

@@ -1,64 +1,103 @@
 """Many environments on few processes."""
 
 import multiprocessing
-import signal
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+import pickle
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+from types import ModuleType
+from typing import Any, NamedTuple
 
+import cloudpickle
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Box, flatdim
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv
+from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import batch_space
+
+from anx.envs import worker
 
 Make = Callable[[], gymnasium.Env[Any, Any]]
 
-DEAD = (EOFError, ConnectionError)  # what a pipe to a process says that is no more
+# A fork of a process in which OpenMP or CUDA are up may hang; in a fork server they never are.
+START_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+
+GRACE = 2.0  # seconds that environments have to close
+
+_starting = threading.Lock()
+
+
+class Process(NamedTuple):
+    """A process and this side of the pipe to it."""
+
+    process: Any
+    pipe: Connection
 
 
 class Workers(VectorEnv[Any, Any, Any]):
     """A gymnasium vector environment whose processes step several environments each.
 
     gymnasium's AsyncVectorEnv has a process for every environment, and waits for each of them at every step; with more
-    environments than cores that costs more than it brings. Here each of its processes has a bundle. An environment
-    that has ended stands still until it is reset.
+    environments than cores that costs more than it brings. Here each process has several. Actions and answers lie in
+    shared memory, in the types of their spaces. An environment that has ended, or whose process is new, stands still
+    until it is reset.
 
     A process that dies is replaced. The answer's info then has `lost`, the slots [slots] whose episodes are gone with
     it, and `died`, those among them that may have been the cause: the one that was being stepped.
 
+    A process imports what `make` needs and nothing else, least of all the main module: a script needs no main guard,
+    and what it, or a notebook, defines is sent by value. Where this process is no more, its processes end.
+
     Args:
-        make: makes one environment with box spaces.
+        make: makes one environment, whose spaces have a fixed shape.
         slots: environments.
         processes: at most as many as there are slots.
+        start_method: of multiprocessing; None: a fork server where there is one, else spawn.
+
+    Raises:
+        ValueError: `make` cannot be pickled, or a space has no fixed shape.
     """
 
-    def __init__(self, make: Make, slots: int, processes: int) -> None:
+    def __init__(self, make: Make, slots: int, processes: int, start_method: str | None = None) -> None:
+        self.closed = True  # as long as there is nothing to close
+        self._context: Any = multiprocessing.get_context(start_method or START_METHOD)
+        self._make = pickled(make)
         one = make()
         self.single_observation_space, self.single_action_space = one.observation_space, one.action_space
         one.close()
         self.observation_space = batch_space(self.single_observation_space, slots)
         self.action_space = batch_space(self.single_action_space, slots)
         self.num_envs = slots
-        self._make = make
-        self._parts = np.array_split(np.arange(slots), min(processes, slots))
-        self._current = [multiprocessing.RawValue("i", -1) for _ in self._parts]  # the slot that each process steps
-        self._processes = [self._start(index) for index in range(len(self._parts))]
-        self._rows = np.zeros((slots, flatdim(self.single_observation_space) + 3))
+        self._row = worker.row_type(self.single_observation_space, self.single_action_space)
+        self._memory = self._context.RawArray("b", slots * self._row.itemsize)
+        self._rows = np.frombuffer(self._memory, self._row)
+        shares = np.array_split(np.arange(slots), min(processes, slots))
+        self._parts = [slice(int(share[0]), int(share[-1]) + 1) for share in shares]
+        self._processes = [self._start(part) for part in self._parts]
         self._dead: set[int] = set()
+        self.closed = False
 
-    def _start(self, index: int) -> AsyncVectorEnv:
-        self._current[index].value = -1
-        spaces = self.single_observation_space, self.single_action_space
-        bundle = partial(Bundle, self._make, *spaces, self._parts[index], self._current[index])
-        return AsyncVectorEnv([bundle], copy=False, autoreset_mode=AutoresetMode.DISABLED)
+    def _start(self, part: slice) -> Process:
+        ours, theirs = self._context.Pipe()
+        arguments = (theirs, ours, self._make, self._memory, self._row, part)
+        process = self._context.Process(target=worker.work, args=arguments, daemon=True, name="anx environments")
+        self._context.set_forkserver_preload([worker.__name__])
+        with no_main_module():
+            process.start()
+        theirs.close()
+        return Process(process, ours)
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Reset the slots of `options["reset_mask"]`, or all, each to its own seed."""
+        """Reset the slots of `options["reset_mask"]`, or all, each to its own seed of `seed` [slots]."""
         mask = options["reset_mask"] if options else np.ones(self.num_envs, dtype=bool)
-        seeds = np.where(mask, seed, -1)
-        self._ask(lambda process, part: process.reset_async(options={"seeds": seeds[part]}))
-        observation, *_, info = self._answers(lambda process: process.reset_wait())
+        seeds = [None if seed is None else int(seed[slot]) for slot in range(self.num_envs)]
+        self._ask(
+            [(slot - part.start, seeds[slot]) for slot in range(part.start, part.stop) if mask[slot]]
+            for part in self._parts
+        )
+        observation, *_, info = self.step_wait()
         return observation, info
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
@@ -68,102 +107,85 @@ class Workers(VectorEnv[Any, Any, Any]):
 
     def step_async(self, actions: Any) -> None:
         """Send actions [slots, A]; `step_wait` answers."""
-        self._ask(lambda process, part: process.step_async(actions[None, part]))
+        self._rows["action"] = actions
+        self._ask([worker.STEP] * len(self._parts))
 
     def step_wait(self) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """The answers to the actions sent; see `step`."""
-        return self._answers(lambda process: process.step_wait())
-
-    def _ask(self, ask: Callable[[AsyncVectorEnv, np.ndarray], None]) -> None:
-        for index, (process, part) in enumerate(zip(self._processes, self._parts, strict=True)):
-            try:
-                ask(process, part)
-            except DEAD:
-                self._dead.add(index)
-
-    def _answers(self, wait: Callable[[AsyncVectorEnv], tuple[Any, ...]]) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        for index, (process, part) in enumerate(zip(self._processes, self._parts, strict=True)):
-            if index in self._dead:
-                continue
-            try:
-                (self._rows[part],) = wait(process)[0]
-            except DEAD:
-                self._dead.add(index)
+        accounts = [self._answer(index) for index in range(len(self._processes))]
+        for account in filter(None, accounts):
+            raise RuntimeError(f"an environment failed in its process:\n{account}")
         info = self._replace_the_dead() if self._dead else {}
-        observation = self._rows[:, :-3].reshape(-1, *self.single_observation_space.shape)  # type: ignore[misc]
-        terminated, truncated = self._rows[:, -2:].T.astype(bool)
-        return observation.astype(self.single_observation_space.dtype), self._rows[:, -3], terminated, truncated, info
+        fields = ("observation", "reward", "terminated", "truncated")
+        observation, reward, terminated, truncated = (self._rows[field].copy() for field in fields)
+        return observation, reward, terminated, truncated, info
+
+    def _ask(self, commands: Iterator[Any] | Sequence[Any]) -> None:
+        for index, command in enumerate(commands):
+            try:
+                self._processes[index].pipe.send(command)
+            except worker.GONE:
+                self._dead.add(index)
+
+    def _answer(self, index: int) -> str | None:
+        """Wait for a process; returns the account of an exception."""
+        if index not in self._dead:
+            try:
+                return self._processes[index].pipe.recv()
+            except worker.GONE:
+                self._dead.add(index)
+        return None
 
     def _replace_the_dead(self) -> dict[str, Any]:
         lost, died = np.zeros((2, self.num_envs), dtype=bool)
         for index in self._dead:
-            current, part = self._current[index].value, self._parts[index]
-            lost[part] = True
-            died[part if current < 0 else current] = True
-            end(self._processes[index])
-            self._processes[index] = self._start(index)
-        self._rows[lost] = 0
+            part = self._parts[index]
+            busy = self._rows["busy"][part]
+            lost[part], died[part] = True, busy | ~busy.any()
+            end([self._processes[index]], grace=0)
+            self._rows[part] = 0
+            self._processes[index] = self._start(part)
         self._dead.clear()
         return {"lost": lost, "died": died}
 
     def close(self, **kwargs: Any) -> None:
-        for process in self._processes:
-            end(process)
+        """End the processes: environments that are not in the middle of a step are closed first."""
+        if not self.closed:
+            self.closed = True
+            end(self._processes, GRACE)
 
 
-class Bundle(gymnasium.Env[Any, Any]):
-    """Several environments as one: its observation has a row for each, [observation, reward, terminated, truncated].
-
-    Args:
-        make: makes one environment.
-        observation_space: of one environment.
-        action_space: of one environment.
-        slots: of the whole that this bundle holds.
-        current: is told which of them is being stepped.
-    """
-
-    def __init__(self, make: Make, observation_space: Any, action_space: Any, slots: np.ndarray, current: Any) -> None:
-        self.make = make
-        self.slots = slots.tolist()
-        self.current = current
-        self.envs: list[gymnasium.Env[Any, Any]] = []
-        self.rows = np.zeros((len(slots), flatdim(observation_space) + 3))
-        self.observation_space = Box(-np.inf, np.inf, self.rows.shape, np.float64)
-        self.action_space = batch_space(action_space, len(slots))
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        assert options
-        if not self.envs:  # made in the process that steps them: gymnasium makes a bundle elsewhere to ask its spaces
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes; the first one decides
-            self.envs = [self.make() for _ in self.slots]
-        for slot, row, env, own in zip(self.slots, self.rows, self.envs, options["seeds"].tolist(), strict=True):
-            if own >= 0:
-                self.current.value = slot
-                row[:-3] = env.reset(seed=own)[0].ravel()
-                row[-3:] = 0
-        return self.rows, {}
-
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        for slot, row, env, own in zip(self.slots, self.rows, self.envs, action, strict=True):
-            if row[-2] or row[-1]:
-                row[-3] = 0
-                continue
-            self.current.value = slot
-            observation, *row[-3:], _ = env.step(own)
-            row[:-3] = observation.ravel()
-        return self.rows, 0.0, False, False, {}
-
-    def close(self) -> None:
-        for env in self.envs:
-            env.close()
+def end(processes: Sequence[Process], grace: float) -> None:
+    """Let processes end, and kill those that still run after so many seconds, whatever they are doing."""
+    for _, pipe in processes:
+        with suppress(OSError):
+            pipe.send(None)
+    deadline = time.monotonic() + grace
+    for process, pipe in processes:
+        process.join(max(0.0, deadline - time.monotonic()))
+        process.kill()
+        process.join()
+        pipe.close()
 
 
-def end(process: AsyncVectorEnv) -> None:
-    """End a process, whatever it is doing: gymnasium's own way waits for its answer."""
-    for worker in process.processes:
-        worker.kill()
-        worker.join()
-    for pipe in process.parent_pipes:
-        if pipe is not None:
-            pipe.close()
-    process.closed = True
+def pickled(make: Make) -> bytes:
+    """What makes an environment, for other processes."""
+    try:
+        return cloudpickle.dumps(make)
+    except (TypeError, ValueError, AttributeError, pickle.PicklingError) as error:
+        raise ValueError(
+            f"what makes the environment cannot be sent to the processes that step it ({error}); it must hold no open "
+            "files, locks or connections"
+        ) from None
+
+
+@contextmanager
+def no_main_module() -> Iterator[None]:
+    """Hide the main module: multiprocessing would let each process import it, and run a script without a main guard."""
+    with _starting:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main

@@ -2,17 +2,10 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-
-def derive_seed(*path: int) -> int:
-    """A seed that depends on all of `path` and nothing else; (0, 1) and (1, 0) have nothing in common."""
-    return int(np.random.SeedSequence(path).generate_state(1)[0])
-
-
-TRAINING, VALIDATION, TEST = range(3)  # streams of episodes that have nothing in common
+from anx.seeds import TEST, TRAINING, VALIDATION, derive_seed
 
 
 class _Generations(IterableDataset[int]):

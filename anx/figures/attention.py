@@ -29,7 +29,7 @@ def attention_over_time(trace: Trace, names: Sequence[str]) -> Figure:
 
     The inputs are drawn in the environment's order, whatever order the agent saw them in.
     """
-    steps, count = trace.observations.shape
+    steps, count = len(trace.rewards), trace.observations.shape[1]
     attention = in_environments_order(trace.attention, trace.origins, count).cpu().numpy()
     figure = Figure(figsize=(8, 3 + max(1.5, 0.17 * count)), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(max(2.2, 0.25 * count), 1))
@@ -51,8 +51,8 @@ def attention_by_query(trace: Trace, names: Sequence[str]) -> Figure:
     Of more than `QUERIES` queries, those are drawn that a trace keeps: evenly spaced ones. The inputs are drawn in the
     environment's order, as in `attention_over_time`.
     """
-    steps, count = trace.observations.shape
-    attention = in_environments_order(trace.attention_by_query, trace.origins, count).cpu().numpy()  # [T, N, Q]
+    steps, count = len(trace.rewards), trace.observations.shape[1]
+    attention = in_environments_order(trace.attention_by_query, trace.origins, count).cpu().numpy()  # [K, N, Q]
     total = trace.latents.shape[1]
     queries = evenly_spaced(total, QUERIES)
     columns = min(4, len(queries))
@@ -80,37 +80,37 @@ def attention_on_frames(trace: Trace, splitter: Any, count: int = 4, share: floa
     """The newest frame at `count` times of an episode, with its most attended patches outlined.
 
     Args:
-        trace: with observations [T, S, H, W].
+        trace: with observations [K, S, H, W].
         splitter: that cut them into square patches.
         count: frames drawn.
         share: of the inputs outlined; those that noise added are nowhere on the frame.
     """
     figure = Figure(figsize=(3 * count, 3.3), layout="constrained")
     axes = figure.subplots(1, count, squeeze=False)[0]
-    times = np.linspace(0, len(trace.observations) - 1, count).round().astype(int)
-    for axis, t in zip(axes, times, strict=True):
-        attention = trace.attention[t]  # [N']
+    places = np.linspace(0, len(trace.observations) - 1, count).round().astype(int)
+    for axis, k in zip(axes, places, strict=True):
+        attention = trace.attention[k]  # [N']
         most = attention.argsort(descending=True, stable=True)[: max(1, round(share * len(attention)))]
-        axis.imshow(newest_frame(trace.observations[t], splitter))
-        for origin in trace.origins[t, most].tolist():
+        axis.imshow(newest_frame(trace.observations[k], splitter))
+        for origin in trace.origins[k, most].tolist():
             if origin >= 0:
                 row, column = divmod(origin, splitter.grid[1])
                 corner = (column * splitter.stride - 0.5, row * splitter.stride - 0.5)
                 size = splitter.patch_size
                 axis.add_patch(Rectangle(corner, size, size, fill=False, color="tab:orange"))
-        axis.set(title=f"step {t}", xticks=[], yticks=[])
+        axis.set(title=f"step {int(trace.steps[k])}", xticks=[], yticks=[])
     figure.suptitle(f"the {share:.0%} most attended patches")
     return figure
 
 
 def in_environments_order(weights: Tensor, origins: Tensor, count: int) -> Tensor:
-    """Weights [T, N', ...] of the inputs that an agent got -> of the environment's inputs [T, N, ...].
+    """Weights [K, N', ...] of the inputs that an agent got -> of the environment's inputs [K, N, ...].
 
     Those of an input's copies add up; those of noise are left out.
 
     Args:
         weights: as the agent got its inputs.
-        origins: [T, N'], which of the environment's inputs each one is; -1 for noise.
+        origins: [K, N'], which of the environment's inputs each one is; -1 for noise.
         count: N.
     """
     ordered = weights.new_zeros(len(weights), count + 1, *weights.shape[2:])  # noise gets the last place

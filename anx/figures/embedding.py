@@ -24,22 +24,22 @@ def embedding_figure(trace: Trace, splitter: Any, seed: int = 0) -> Figure:
     Of more than `POINTS` steps, evenly spaced ones are drawn.
 
     Args:
-        trace: with observations [T, S, H, W].
+        trace: with observations [K, S, H, W].
         splitter: that cut them into patches.
         seed: of t-SNE.
     """
-    steps = evenly_spaced(len(trace.latents), POINTS)
-    points = embed(trace.latents[steps].flatten(1).float().cpu().numpy(), seed)
+    places = evenly_spaced(len(trace.latents), POINTS)
+    points = embed(trace.latents[places].flatten(1).float().cpu().numpy(), seed)
     figure = Figure(figsize=(8, 7), layout="constrained")
     axis = figure.subplots()
-    dots = axis.scatter(points[:, 0], points[:, 1], c=steps, s=10, cmap="viridis")
+    dots = axis.scatter(points[:, 0], points[:, 1], c=trace.steps[places], s=10, cmap="viridis")
     shown = evenly_spaced(len(points), FRAMES)
     axis.scatter(points[shown, 0], points[shown, 1], s=30, facecolor="none", edgecolor="0.2")
-    for place, corner in zip(shown, around(points[shown]), strict=True):
-        frame = newest_frame(trace.observations[steps[place]], splitter)
+    for point, corner in zip(shown, around(points[shown]), strict=True):
+        frame = newest_frame(trace.observations[places[point]], splitter)
         image = OffsetImage(frame, zoom=FRAME_SIZE / max(frame.shape[:2]))
         arrow = {"arrowstyle": "-", "color": "0.4", "linewidth": 0.8}
-        axis.add_artist(AnnotationBbox(image, points[place], corner, pad=0.1, arrowprops=arrow))
+        axis.add_artist(AnnotationBbox(image, points[point], corner, pad=0.1, arrowprops=arrow))
     axis.set(xlim=(-1.7, 1.7), ylim=(-1.7, 1.7), xticks=[], yticks=[])
     axis.set_title(f"latent code of {len(points):,} steps, t-SNE; the frames of {len(shown)} of them")
     figure.colorbar(dots, ax=axis, pad=0.01, label="step")
@@ -47,7 +47,7 @@ def embedding_figure(trace: Trace, splitter: Any, seed: int = 0) -> Figure:
 
 
 def embed(codes: NDArray[np.float32], seed: int) -> NDArray[np.float64]:
-    """Codes [T, M V] -> points [T, 2] within the unit circle."""
+    """Codes [K, M V] -> points [K, 2] within the unit circle."""
     # Imported here: it takes a second, which whoever draws nothing need not wait.
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE

@@ -20,9 +20,9 @@ def latent_figure(plain: Trace, other: Trace, label: str = "shuffled") -> Figure
         other: the same episode with perturbed inputs.
         label: how they were perturbed.
     """
-    codes = [trace.latents.flatten(1).double().cpu().numpy() for trace in (plain, other)]  # [T, M V] each
-    common = min(map(len, codes))
-    difference = np.abs(codes[0][:common] - codes[1][:common]).max(1)  # [T]
+    codes = [trace.latents.flatten(1).double().cpu().numpy() for trace in (plain, other)]  # [K, M V] each
+    common, *places = np.intersect1d(plain.steps, other.steps, assume_unique=True, return_indices=True)
+    difference = np.abs(codes[0][places[0]] - codes[1][places[1]]).max(1)  # at the common steps
     size = codes[0].shape[1]
     rows = evenly_spaced(size, ROWS)
     drawn = [code[:, rows] for code in codes]
@@ -31,15 +31,20 @@ def latent_figure(plain: Trace, other: Trace, label: str = "shuffled") -> Figure
     figure = Figure(figsize=(8, 6.5), layout="constrained")
     *maps, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(2, 2, 1))
     for axis, code, trace, name in zip(maps, drawn, (plain, other), ("plain", label), strict=True):
-        extent = (0, len(code), len(rows), 0)
+        extent = (0, len(trace.rewards), len(rows), 0)
         image = axis.imshow(code.T, aspect="auto", interpolation="nearest", extent=extent, **scale)
-        axis.set_title(f"{name}: return {float(trace.rewards.sum()):.1f} in {len(code):,} steps")
+        axis.set_title(f"{name}: return {float(trace.rewards.sum()):.1f} in {len(trace.rewards):,} steps")
         shown = f"{len(rows)} of {size:,} numbers" if size > len(rows) else f"all {size} numbers"
         axis.set(ylabel=f"latent code\n{shown}", yticks=[], facecolor="0.9")
     figure.colorbar(image, ax=maps, pad=0.01)
-    bottom.plot(difference, color="tab:red", linewidth=1)
+    bottom.plot(common, difference, color="tab:red", linewidth=1)
     most = max(scale["vmax"], difference.max())  # beside the code, a small difference is to look small
-    bottom.set(xlabel="step", ylabel="difference", xlim=(0, max(map(len, codes))), ylim=(-0.05 * most, 1.05 * most))
+    bottom.set(
+        xlabel="step",
+        ylabel="difference",
+        xlim=(0, max(len(plain.rewards), len(other.rewards))),
+        ylim=(-0.05 * most, 1.05 * most),
+    )
     equal = "" if difference.any() else ": the codes are equal to the bit"
     bottom.set_title(f"largest difference {difference.max():.2g}{equal}")
     bottom.grid(alpha=0.3)

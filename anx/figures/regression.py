@@ -16,8 +16,8 @@ class Regression(NamedTuple):
     """Ordinary least squares from the latent code m_t [M V] to each input o_t [N] (Tang & Ha 2021, section 4.1)."""
 
     r2: dict[str, float | None]  # of each input by name, over all steps of the held-out episodes; None: it is constant
-    true: NDArray[np.float64]  # [T, N], the first held-out episode
-    predicted: NDArray[np.float64]  # [T, N], the same
+    true: NDArray[np.float64]  # [K, N], the first held-out episode
+    predicted: NDArray[np.float64]  # [K, N], the same
     fitted: tuple[int, int]  # episodes and steps
     held_out: tuple[int, int]  # episodes and steps
 
@@ -45,12 +45,12 @@ def regress(held_out: Sequence[Trace], fitted: Sequence[Trace], names: Sequence[
     true, predicted = inputs(held_out), model.predict(codes(held_out))
     spread = true.var(0) * (np.ptp(true, axis=0) > 0)  # 0, whatever rounding makes of it, where an input is constant
     errors = ((true - predicted) ** 2).mean(0)
-    first = len(held_out[0].rewards)
+    first = len(held_out[0].observations)
     return Regression(
         {name: float(1 - e / s) if s else None for name, e, s in zip(names, errors, spread, strict=True)},
         true[:first],
         predicted[:first],
-        (len(fitted), sum(len(trace.rewards) for trace in fitted)),
+        (len(fitted), sum(len(trace.observations) for trace in fitted)),
         (len(held_out), len(true)),
     )
 

@@ -16,6 +16,7 @@ from anx.figures.regression import Regression, regress, regression_figure
 from anx.files import write_whole
 from anx.population import get_vector
 from anx.rollout.base import Trace
+from anx.seeds import STUDY, derive_seed
 
 
 class Study(NamedTuple):
@@ -30,8 +31,8 @@ def study(
 ) -> Study:
     """Play what the figures of a rollout's agent show, and draw them.
 
-    The episode drawn is the first one of `seed`. The regression is of the first episodes of `seed` and of the seeds
-    that follow, the first half of them held out; their inputs are perturbed, too.
+    The episode drawn is the first one of `seed`. The regression is of that one and of others drawn from
+    `seed`, the first half of them held out; their inputs are perturbed, too.
 
     Args:
         rollout: its agent plays in double precision, in which the order of the inputs changes no bit of the latent
@@ -46,7 +47,8 @@ def study(
     perturbed = rollout.trace(vector, seed, perturbations)
     regression = None
     if perturbed.scalars:
-        traces = [perturbed, *(rollout.trace(vector, seed + i, perturbations) for i in range(1, episodes))]
+        seeds = [derive_seed(seed, STUDY, episode) for episode in range(1, episodes)]
+        traces = [perturbed, *(rollout.trace(vector, own, perturbations) for own in seeds)]
         regression = regress(traces[: episodes // 2], traces[episodes // 2 :], input_names(rollout))
     return Study(draw(rollout, perturbed, plain, label, regression), regression)
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from anx.envs.perturbations import Perturbation
 
 QUERIES = 16  # whose attention a trace keeps, at most
+STEPS = 2048  # that a trace keeps, at most; even
 
 
 class Episodes(NamedTuple):
@@ -35,15 +36,14 @@ class Moment(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """One episode of T steps."""
+    """What figures show of one episode of T steps: K of them, all or, of more than `STEPS`, evenly spaced ones."""
 
-    observations: Tensor  # [T, ...]
-    inputs: Tensor  # [T, N, F]
-    origins: Tensor  # [T, N]
-    attention: Tensor  # [T, N], the mean over the queries; [T, 0] for an agent without attention
-    attention_by_query: Tensor  # [T, N, Q], of up to `QUERIES` evenly spaced queries: all of them would fill the memory
-    latents: Tensor  # [T, M, V]
-    actions: Tensor  # [T, A]
+    steps: Tensor  # [K], which those are
+    observations: Tensor  # [K, ...]
+    origins: Tensor  # [K, N]
+    attention: Tensor  # [K, N], the mean over the queries; [K, 0] for an agent without attention
+    attention_by_query: Tensor  # [K, N, Q], of up to `QUERIES` evenly spaced queries; of patches: none
+    latents: Tensor  # [K, M, V]
     rewards: Tensor  # [T]
 
     @property
@@ -67,10 +67,19 @@ def attention_to_inputs(attention: Tensor) -> Tensor:
     return attention.mean(-1) if attention.shape[-1] else attention.new_zeros(0)
 
 
+def shown(moment: Moment) -> tuple[Tensor, ...]:
+    """What figures show of a step: see `Trace`."""
+    attention = moment.attention
+    queries = evenly_spaced(attention.shape[1], QUERIES if moment.observation.dim() == 1 else 0)
+    mean = attention_to_inputs(attention)
+    return moment.observation, moment.origins, mean, attention[:, queries], moment.latent
+
+
 class Rollout(ABC):
     """Rolls out populations of one agent in one environment."""
 
     evaluation_dtype = torch.float32
+    takes: ClassVar[str | None] = None  # what the environments that it can play call it in `rollout`; None: any
 
     @abstractmethod
     def __call__(
@@ -97,21 +106,18 @@ class Rollout(ABC):
         """Parameters [D] -> the first episode of `seed`, step by step; with what a person would see, if asked for."""
 
     def trace(self, vector: Tensor, seed: int, perturbations: Sequence[Perturbation] = ()) -> Trace:
-        """Parameters [D] -> the first episode of `seed` as a whole."""
-        steps = [
-            (
-                m.observation,
-                m.inputs,
-                m.origins,
-                attention_to_inputs(m.attention),
-                m.attention[:, evenly_spaced(m.attention.shape[1], QUERIES)],
-                m.latent,
-                m.action,
-                m.reward,
-            )
-            for m in self.watch(vector, seed, perturbations)
-        ]
-        return Trace(*map(torch.stack, zip(*steps, strict=True)))
+        """Parameters [D] -> the first episode of `seed`, as long as it may be in bounded memory."""
+        kept: list[tuple[Tensor, ...]] = []
+        rewards = []
+        every = 1
+        for step, moment in enumerate(self.watch(vector, seed, perturbations)):
+            rewards.append(moment.reward)
+            if step % every:
+                continue
+            if len(kept) == STEPS:
+                kept, every = kept[::2], 2 * every  # of which this step is still a multiple
+            kept.append((torch.tensor(step), *shown(moment)))
+        return Trace._make([*map(torch.stack, zip(*kept, strict=True)), torch.stack(rewards)])
 
     def close(self) -> None:  # noqa: B027 (most rollouts hold nothing)
         """Give back what the rollout holds: processes, threads, emulators."""

@@ -9,6 +9,7 @@ from torch.func import vmap
 
 from anx.agent.agent import Agent
 from anx.envs.perturbations import Perturbation
+from anx.seeds import PERTURBATIONS, derive_seed
 
 
 class Sensing:
@@ -18,7 +19,7 @@ class Sensing:
         agent: whose splitter it uses.
         perturbations: applied in this order.
         episodes: R.
-        seed: of the perturbations' randomness; the same seed shuffles the same way.
+        seed: of the episodes; the same seed shuffles the same way, by draws of its own.
     """
 
     def __init__(self, agent: Agent, perturbations: Sequence[Perturbation], episodes: int, seed: int) -> None:
@@ -30,7 +31,8 @@ class Sensing:
             self.counts.append(perturbation.num_inputs(self.counts[-1]))
         self.drawn = tuple(torch.zeros(episodes, 0) for _ in self.perturbations)  # [R, ...] each
         # One stream a perturbation: adding a second one leaves the first one's draws as they were.
-        self.generators = [torch.Generator().manual_seed(seed + 1 + i) for i in range(len(self.perturbations))]
+        seeds = [derive_seed(seed, PERTURBATIONS, place) for place in range(1, len(self.perturbations) + 1)]
+        self.generators = [torch.Generator().manual_seed(own) for own in seeds]
 
     @property
     def num_inputs(self) -> int:

@@ -1,3 +1,5 @@
+import multiprocessing
+
 import gymnasium
 import numpy as np
 import pytest
@@ -87,3 +89,18 @@ def test_the_number_of_processes_changes_nothing():
     assert np.array_equal(observations[:, 0], observations[:, 2])
     assert np.array_equal(fresh[0], observations[-1, 0])  # goes on
     assert not np.array_equal(fresh[1], observations[-1, 1])  # starts anew
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_ants_walk_the_same_in_processes_of_every_start_method(method, monkeypatch):
+    monkeypatch.setattr("anx.envs.workers.START_METHOD", method)
+    alone, others = AntEnv(), Ant(processes=2).make(2, training=False)
+    alone.reset(seed=4)
+    others.reset(seed=[3, 4])
+    for action in actions(20):
+        observation, reward, *_ = alone.step(action)
+        theirs, rewards, *_ = others.step(np.stack([-action, action]))
+        assert np.array_equal(theirs[1], observation)
+        assert rewards[1] == reward
+    alone.close()
+    others.close()

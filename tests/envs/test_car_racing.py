@@ -1,3 +1,4 @@
+import multiprocessing
 from importlib.util import find_spec
 
 import gymnasium
@@ -50,6 +51,15 @@ def test_a_seed_is_a_track_whatever_slot_it_is_driven_in(make, simulator):
     assert not np.array_equal(frames[:, 0], frames[:, 1])
     again, _ = drive(cars, [5, 4, 4], 30)
     assert np.array_equal(again[:, 0], frames[:, 1])
+
+
+@pytest.mark.skipif(not find_spec("Box2D"), reason="needs Box2D")
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_gymnasiums_cars_drive_the_same_in_processes_of_every_start_method(make, method, monkeypatch):
+    monkeypatch.setattr("anx.envs.workers.START_METHOD", method)
+    alone, other = (make(1, pictures=here, simulator="gymnasium", processes=1) for here in (True, False))
+    for ours, theirs in zip(drive(alone, [4], 10), drive(other, [4], 10), strict=True):
+        assert np.array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
@@ -156,9 +166,3 @@ def test_a_background_that_is_no_picture_is_refused_by_name(tmp_path):
     for path in (tmp_path / "text.png", tmp_path / "missing.png"):
         with pytest.raises(ValueError, match=r"env\.background=.* one of clouds, hills, mosaic, stripes"):
             CarRacing(background=str(path))
-
-
-def test_a_missing_simulator_is_named_with_what_installs_it(monkeypatch):
-    monkeypatch.setattr("anx.envs.car_racing.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"pip install 'anx\[car-racing\]'"):
-        CarRacing().make(1, False)

@@ -1,3 +1,4 @@
+import gymnasium
 import numpy as np
 import pytest
 
@@ -42,3 +43,17 @@ def test_whoever_never_moves_loses_to_21(games):
         if over.all():
             break
     assert total.tolist() == [-21, -21]
+
+
+@pytest.mark.parametrize(("threads", "slots", "used"), [(0, 5, 3), (0, 2, 2), (4, 9, 4), (1024, 2, 2)])
+def test_the_emulator_has_no_more_threads_than_cores_that_are_ours_and_games(threads, slots, used, monkeypatch):
+    told = []
+
+    class Emulator(gymnasium.vector.VectorEnv):
+        def __init__(self, game, **options):
+            told.append(options["num_threads"])
+
+    monkeypatch.setattr("ale_py.vector_env.AtariVectorEnv", Emulator)
+    monkeypatch.setattr("anx.envs.pong.count_cores", lambda: 3)
+    Pong(threads=threads).make(slots)
+    assert told == [used]

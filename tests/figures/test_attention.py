@@ -11,9 +11,9 @@ from anx.rollout.base import QUERIES, Trace, evenly_spaced
 from anx.rollout.device import DeviceRollout
 
 
-def make_trace(observations, inputs, origins, attention):
+def make_trace(observations, origins, attention):
     blank = torch.zeros(1, 1)
-    return Trace(observations, inputs, origins, attention, blank, blank, blank, blank[0])
+    return Trace(torch.tensor([0]), observations, origins, attention, blank, blank, blank[0])
 
 
 def patches(splitter, attended, origins):
@@ -21,7 +21,7 @@ def patches(splitter, attended, origins):
     attention = torch.zeros(1, len(origins))
     attention[0, attended] = 1.0
     frames = torch.zeros(1, splitter.frames, 6, 8)
-    return make_trace(frames, torch.zeros(1, len(origins), splitter.features), origins.unsqueeze(0), attention)
+    return make_trace(frames, origins.unsqueeze(0), attention)
 
 
 def outlines(figure):

@@ -30,7 +30,7 @@ def test_frames_are_drawn_beside_the_points():
     frames = torch.arange(40, dtype=torch.uint8).view(40, 1, 1, 1).expand(40, 4, 6, 8)
     blank = torch.zeros(40, 1)
     codes = torch.from_numpy(clusters(40)).view(40, 4, 2)
-    axis = embedding_figure(Trace(frames, blank, blank, blank, blank, codes, blank, blank[:, 0]), splitter).axes[0]
+    axis = embedding_figure(Trace(torch.arange(40), frames, blank, blank, blank, codes, blank[:, 0]), splitter).axes[0]
     boxes = [each for each in axis.get_children() if isinstance(each, AnnotationBbox)]
     drawn = axis.collections[0].get_offsets()
     for box in boxes:

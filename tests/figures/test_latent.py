@@ -17,7 +17,7 @@ def traces(*overrides):
 def test_shuffling_leaves_the_latent_code_as_it_is_in_double_precision():
     plain, shuffled = traces()
     assert len(plain.latents) > 20
-    assert not torch.equal(plain.inputs, shuffled.inputs)
+    assert not torch.equal(plain.origins, shuffled.origins)
     torch.testing.assert_close(shuffled.latents, plain.latents, rtol=0, atol=1e-9)
 
 

@@ -17,7 +17,7 @@ def make_traces(count, steps=200):
         noise = torch.randn(steps, generator=generator)
         observations = torch.stack([latents.flatten(1) @ weights + 4, noise, torch.ones(steps)], dim=1)
         blank = torch.zeros(steps, 3)
-        traces.append(Trace(observations, blank, blank, blank, blank, latents, blank, blank[:, 0]))
+        traces.append(Trace(torch.arange(steps), observations, blank, blank, blank, latents, blank[:, 0]))
     return traces
 
 

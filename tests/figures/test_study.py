@@ -3,12 +3,14 @@
 import json
 
 import pytest
+import torch
 from conftest import compose, make_agent
 from hydra.utils import instantiate
 
 from anx.envs.perturbations import Shuffle
 from anx.figures import draw, study, write_study
 from anx.population import get_vector
+from anx.seeds import STUDY, derive_seed
 
 
 def make_rollout(*overrides):
@@ -42,7 +44,8 @@ def test_the_regression_holds_the_drawn_episode_out(tmp_path):
     rollout = make_rollout("env.max_steps=30")
     result = study(rollout, 2, [Shuffle()], episodes=5)
     vector = get_vector(rollout.agent)
-    lengths = [len(rollout.trace(vector, seed, [Shuffle()]).rewards) for seed in range(2, 7)]
+    seeds = [2, *(derive_seed(2, STUDY, episode) for episode in range(1, 5))]
+    lengths = [len(rollout.trace(vector, seed, [Shuffle()]).rewards) for seed in seeds]
     assert result.regression.held_out == (2, sum(lengths[:2]))
     assert result.regression.fitted == (3, sum(lengths[2:]))
     assert result.regression.true.tolist() == rollout.trace(vector, 2).observations.tolist()
@@ -50,3 +53,13 @@ def test_the_regression_holds_the_drawn_episode_out(tmp_path):
     written = json.loads((tmp_path / "regression.json").read_text())
     assert written["r2"] == result.regression.r2
     assert written["held_out"] == {"episodes": 2, "steps": sum(lengths[:2])}
+
+
+def test_a_study_leaves_the_agent_as_it_was():
+    rollout = make_rollout("env.max_steps=5")
+    rollout.agent.float()
+    before = {name: value.clone() for name, value in rollout.agent.state_dict().items()}
+    study(rollout, 0, [Shuffle()], episodes=2)
+    after = rollout.agent.state_dict()
+    assert {value.dtype for value in after.values()} == {torch.float32}
+    assert all(torch.equal(after[name], value) for name, value in before.items())

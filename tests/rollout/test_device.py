@@ -175,8 +175,10 @@ def test_a_trace_is_the_episode_that_the_rollout_plays():
     episodes = rollout(vector.unsqueeze(0), 1, 3, [Shuffle()])
     assert float(trace.rewards.sum()) == pytest.approx(float(episodes.returns), abs=1e-6)
     assert len(trace.rewards) == int(episodes.steps)
-    for observation, inputs, origins in zip(trace.observations, trace.inputs, trace.origins, strict=True):
-        assert torch.equal(observation[origins], inputs[:, 0])
+    for moment, observation, origins in zip(
+        rollout.watch(vector, 3, [Shuffle()]), trace.observations, trace.origins, strict=True
+    ):
+        assert torch.equal(observation[origins], moment.inputs[:, 0])
 
 
 def test_watching_leaves_the_agent_as_it_was():

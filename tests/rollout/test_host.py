@@ -1,5 +1,3 @@
-import os
-import signal
 from functools import partial
 
 import gymnasium
@@ -7,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import make_agent
+from toys import Walk
 
 from anx.envs.perturbations import Duplicate, Noise, Occlude, Shuffle
 from anx.envs.workers import Workers
@@ -173,33 +172,6 @@ def test_only_training_is_told_that_it_is(agent):
     rollout(population, 1, 0, training=True)
     rollout(population, 1, 0)
     assert told == [True, False]
-
-
-class Walk(gymnasium.Env):
-    """Adds up its actions for as many steps as its seed says; takes its process with it at a seed, once a file."""
-
-    observation_space = gymnasium.spaces.Box(-9, 9, (5,), np.float32)
-    action_space = gymnasium.spaces.Box(-1, 1, (1,), np.float32)
-
-    def __init__(self, deadly, files):
-        self.deadly, self.files = deadly, files
-
-    def reset(self, *, seed=None, options=None):
-        self.own, self.left = seed, 3 + seed % 5
-        self.random = np.random.RandomState(seed)
-        return self.observe(), {}
-
-    def observe(self):
-        return self.random.randn(5).astype(np.float32)
-
-    def step(self, action):
-        self.left -= 1
-        if self.own == self.deadly and self.left == 1:
-            for file in self.files:
-                if not file.exists():
-                    file.touch()
-                    os.kill(os.getpid(), signal.SIGKILL)
-        return self.observe(), float(action[0]), self.left <= 0, False, {}
 
 
 class Walks:

@@ -1,0 +1,40 @@
+import pytest
+from conftest import compose
+
+from anx.build import build_rollout
+from anx.config import ConfigError
+from anx.envs.cartpole import CartPoleSwingUpHarder
+from anx.rollout.device import DeviceRollout
+from anx.rollout.host import HostRollout
+
+
+class Undeclared(CartPoleSwingUpHarder):
+    rollout = None
+
+
+@pytest.fixture(autouse=True)
+def takes(monkeypatch):
+    monkeypatch.setattr(DeviceRollout, "takes", "device")
+    monkeypatch.setattr(HostRollout, "takes", "host")
+
+
+PAIRS = {
+    "env=ant needs rollout=host, not rollout=device": ["env=ant"],
+    "env=pong needs rollout=host, not rollout=device": ["env=pong"],
+    "env=cartpole needs rollout=device, not rollout=host": ["rollout=host"],
+    r"env._target_=test_build.Undeclared does not say .* attribute `rollout`, 'device' .* or 'host'": [
+        "env._target_=test_build.Undeclared"
+    ],
+}
+
+
+@pytest.mark.parametrize(("says", "overrides"), PAIRS.items())
+def test_an_environment_and_a_rollout_that_cannot_play_it_are_refused_by_both_keys(says, overrides):
+    with pytest.raises(ConfigError, match=says):
+        build_rollout(compose(*overrides))
+
+
+@pytest.mark.parametrize("experiment", ["cartpole", "ant", "pong", "car_racing"])
+def test_every_experiment_has_the_rollout_that_its_environment_needs(experiment):
+    _, rollout = build_rollout(compose(f"+experiment={experiment}"))
+    assert rollout.takes == rollout.env.rollout
