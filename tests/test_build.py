@@ -4,18 +4,10 @@ from conftest import compose
 from anx.build import build_rollout
 from anx.config import ConfigError
 from anx.envs.cartpole import CartPoleSwingUpHarder
-from anx.rollout.device import DeviceRollout
-from anx.rollout.host import HostRollout
 
 
 class Undeclared(CartPoleSwingUpHarder):
     rollout = None
-
-
-@pytest.fixture(autouse=True)
-def takes(monkeypatch):
-    monkeypatch.setattr(DeviceRollout, "takes", "device")
-    monkeypatch.setattr(HostRollout, "takes", "host")
 
 
 PAIRS = {

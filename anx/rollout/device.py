@@ -45,6 +45,7 @@ class DeviceRollout(Rollout):
         threads: on the CPU; null: one a core.
     """
 
+    takes = "device"
     # In single precision, chaos makes two episodes of one whose inputs are reordered; see `AttentionPooler.forward`.
     evaluation_dtype = torch.float64
 

@@ -44,6 +44,8 @@ class HostRollout(Rollout):
             into environments that step in processes of their own.
     """
 
+    takes = "host"
+
     def __init__(
         self,
         agent: Agent,
