@@ -89,7 +89,7 @@ def covering() -> dict[str, tuple[str, ...]]:
     missing = {(group, name) for group in GROUPS for name in NAMES[group]}
     chosen = {}
     for pooler in NAMES["pooler"]:
-        own = [names for names in fitting() if names[2] == pooler]
+        own = [names for names in reversed(fitting()) if names[2] == pooler]  # scalars first: their actions show more
         chosen[pooler] = max(own, key=lambda names: len(missing.intersection(zip(GROUPS, names, strict=True))))
         missing -= set(zip(GROUPS, chosen[pooler], strict=True))
     assert not missing, f"in no combination that is compiled: {missing}"

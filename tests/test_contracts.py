@@ -150,35 +150,36 @@ def test_an_episode_that_is_watched_is_the_one_that_is_rolled_out(gathered):
         assert len(trace.rewards) == int(episodes.steps), name_of(names)
 
 
-def assert_compiled_acts_as_eager(agent: Agent, world: Any, *perturbations: str, candidates: int = CANDIDATES) -> None:
+def assert_compiled_acts_as_eager(agent: Agent, world: Any, what: str, *perturbations: str) -> None:
     """For a batch, a smaller one and a single row, with episodes that are dropped in between."""
     agent.float()
     chosen = perturbed(agent, *perturbations)
     compiled, eager = (DeviceRollout(agent, world, compile=compile, compact_every=2) for compile in (True, False))
-    population = population_of(agent, torch.float32, candidates)
-    for few, episodes in ((candidates, EPISODES), (2, 2), (1, 1)):
+    population = population_of(agent, torch.float32)
+    for few, episodes in ((CANDIDATES, EPISODES), (2, 2), (1, 1)):
         ours, theirs = (rollout(population[:few], episodes, SEED, chosen) for rollout in (compiled, eager))
-        assert_same(ours, theirs, COMPILED, f"{few} candidates, {episodes} episodes")
+        assert_same(ours, theirs, COMPILED, f"{what}, {few} candidates, {episodes} episodes")
 
 
 @pytest.mark.slow
 @compiles
 @pytest.mark.parametrize("pooler", NAMES["pooler"])
 def test_compiled_is_eager_for_every_registered_part(pooler):
-    assert_compiled_acts_as_eager(*build(covering()[pooler]))
+    names = covering()[pooler]
+    assert_compiled_acts_as_eager(*build(names), name_of(names))
 
 
 @pytest.mark.slow
 @compiles
-@pytest.mark.parametrize("names", AWKWARD_ONES, ids=name_of)
+@pytest.mark.parametrize("names", [names for names in AWKWARD_ONES if names[0] == "scalar"], ids=name_of)
 def test_compiled_is_eager_for_what_users_write(names):
-    assert_compiled_acts_as_eager(*build(names))
+    assert_compiled_acts_as_eager(*build(names), name_of(names))
 
 
 @pytest.mark.slow
 @compiles
 def test_compiled_is_eager_under_all_perturbations():
-    assert_compiled_acts_as_eager(*build(("scalar", "lstm", "attention", "linear")), *PERTURBATIONS)
+    assert_compiled_acts_as_eager(*build(("scalar", "lstm", "attention", "linear")), "perturbed", *PERTURBATIONS)
 
 
 @pytest.mark.slow
@@ -204,4 +205,4 @@ def test_a_compiled_step_acts_as_the_eager_one_on_slots():
 @compiles
 def test_compiled_is_eager_for_the_ablation_without_memory():
     agent, env = make_agent("+ablation=no_memory", "env.max_steps=60")
-    assert_compiled_acts_as_eager(agent, env)
+    assert_compiled_acts_as_eager(agent, env, "no_memory")
