@@ -5,11 +5,13 @@ ARGS ?=
 # A worker a core, each with one thread: several threads in several workers would wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
+BENCHMARKS := rollout cores ant pixels
+
 .DEFAULT_GOAL := help
-.PHONY: help setup train test check bench clean
+.PHONY: help setup train test check bench bench-quick clean
 
 help: ## what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 19
 
 setup: .venv/ready ## a virtual environment with everything, at the tested versions
 
@@ -31,10 +33,11 @@ check: setup ## lint, format, types and the fast tests
 	$(BIN)/mypy
 	$(PYTEST) -m 'not slow'
 
-bench: setup .venv-evojax/ready ## speed against EvoJAX, which gets an environment of its own, and against plain loops
-	$(BIN)/python benchmarks/rollout.py
-	$(BIN)/python benchmarks/ant.py
-	$(BIN)/python benchmarks/pixels.py
+bench: setup .venv-evojax/ready ## speed against EvoJAX, in an environment of its own, plain loops, and one core
+	@for name in $(BENCHMARKS); do $(BIN)/python -u benchmarks/$$name.py || exit 1; done
+
+bench-quick: setup ## the same at small sizes, about two minutes; against EvoJAX where `make bench` has set it up
+	@for name in $(BENCHMARKS); do $(BIN)/python -u benchmarks/$$name.py --quick || exit 1; done
 
 .venv-evojax/ready: benchmarks/evojax-constraints.txt
 	$(PYTHON) -m venv .venv-evojax

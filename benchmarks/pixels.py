@@ -3,7 +3,7 @@ against a plain loop over one environment.
 
     make bench
 
-Every comparison ends in a line `ratio: NUMBER`, ours over theirs: medians over rounds that alternate.
+Speeds count the steps that were simulated. Every comparison ends in a line `ratio: NUMBER`, ours over theirs.
 """
 
 import time
@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from comparison import build, compare
+from comparison import arguments, build, compare, rounds_of
 
 from anx.envs.perturbations import Perturbation, Shuffle
 from anx.population import num_parameters, set_vector
 from anx.rollout.sensing import Sensing
 
-SLOTS, CANDIDATES = 128, 4
-GAME, LAP = 800, 100  # steps of an episode
+CANDIDATES = 4
 
 
 def random_population(agent: Any) -> torch.Tensor:
@@ -32,19 +31,19 @@ def rollout_speed(rollout: Any, population: torch.Tensor, perturbations: list[Pe
     return int(steps) / (time.perf_counter() - start)
 
 
-def random_speed(envs: Any) -> float:
-    """Steps/s of a vector environment with random actions, its reset included as in a rollout."""
+def random_speed(envs: Any, game: int) -> float:
+    """Steps/s of a vector environment over `game` random actions a slot, its reset included as in a rollout."""
     random = np.random.default_rng(0)
     start = time.perf_counter()
     envs.reset(seed=list(range(envs.num_envs)))
-    for _ in range(GAME):
+    for _ in range(game):
         envs.step(random.integers(0, envs.single_action_space.n, envs.num_envs))
-    return GAME * envs.num_envs / (time.perf_counter() - start)
+    return game * envs.num_envs / (time.perf_counter() - start)
 
 
 @torch.inference_mode()
-def plain_loop_speed(agent: Any, env: Any) -> float:
-    """Steps/s of one environment and one agent, one observation at a time."""
+def plain_loop_speed(agent: Any, env: Any, lap: int) -> float:
+    """Steps/s over the first `lap` steps of one environment and one agent, one observation at a time."""
     envs = env.make(1, training=False)
     sensing, prepared = Sensing(agent, [Shuffle()], 1, 0), agent.prepare()
     sensing.draw(0)
@@ -52,29 +51,39 @@ def plain_loop_speed(agent: Any, env: Any) -> float:
     observation, _ = envs.reset(seed=[0])
     state = agent.initial_state(sensing.num_inputs)
     start = time.perf_counter()
-    for _ in range(LAP):
+    for _ in range(lap):
         action, state = agent(prepared, sense(torch.from_numpy(observation[0]), drawn), state)
         observation, *_ = envs.step(action.unsqueeze(0).numpy())
-    speed = LAP / (time.perf_counter() - start)
+    speed = lap / (time.perf_counter() - start)
     envs.close()
     return speed
 
 
 def main() -> None:
-    agent, rollout = build("+experiment=pong", f"rollout.slots={SLOTS}", f"env.max_steps={GAME}")
+    args = arguments(__doc__).parse_args()
+    rounds = rounds_of(args)
+    slots, game, lap = (32, 200, 20) if args.quick else (128, 800, 100)  # the last two: steps of an episode
+
+    agent, rollout = build("+experiment=pong", f"rollout.slots={slots}", f"env.max_steps={game}")
     population = random_population(agent)
-    games = rollout.env.make(SLOTS)
-    compare("Pong, compact policy", lambda: rollout_speed(rollout, population, []), lambda: random_speed(games))
+    games = rollout.env.make(slots)
+    compare(
+        f"Pong, {slots} slots, compact policy",
+        lambda: rollout_speed(rollout, population, []),
+        lambda: random_speed(games, game),
+        rounds,
+    )
     games.close()
     rollout.close()
 
-    agent, rollout = build("+experiment=car_racing", f"env.max_steps={LAP}")
+    agent, rollout = build("+experiment=car_racing", f"env.max_steps={lap}")
     population = random_population(agent)
     set_vector(agent, population[0])
     compare(
         "CarRacing, shuffled",
         lambda: rollout_speed(rollout, population, [Shuffle()]),
-        lambda: plain_loop_speed(agent, rollout.env),
+        lambda: plain_loop_speed(agent, rollout.env, lap),
+        rounds,
     )
     rollout.close()
 

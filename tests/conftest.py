@@ -1,5 +1,7 @@
 """What the tests share: configurations, agents, rollouts, the authors' released weights."""
 
+import copy
+import functools
 import os
 import shutil
 from collections.abc import Callable
@@ -22,24 +24,34 @@ needs_compiler = pytest.mark.skipif(shutil.which(os.environ.get("CXX") or "g++")
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 
 
+@functools.cache
+def _composed(overrides: tuple[str, ...], config_name: str) -> DictConfig:
+    with hydra.initialize_config_dir(config_folder(), version_base="1.3"):
+        return hydra.compose(config_name, overrides=for_hydra(list(overrides)))
+
+
 def compose(*overrides: str, config_name: str = "config") -> DictConfig:
     """The configuration that a command line of `overrides` would make."""
     quick = ["run_dir=nowhere", "report.figures=false", "report.film=false"]
     own = {"config": quick, "evaluate": ["weights=nowhere"]}.get(config_name, [])
-    with hydra.initialize_config_dir(config_folder(), version_base="1.3"):
-        return hydra.compose(config_name, overrides=for_hydra([*own, *overrides]))
+    return copy.deepcopy(_composed((*own, *overrides), config_name))  # composing takes thirty times as long
 
 
 def make_agent(*overrides: str, sigma: float = 0.3, seed: int = 0) -> tuple[Agent, Any]:
     """An agent with random parameters, in double precision, and its environment."""
     config = compose(*overrides)
     env = instantiate(config.env)
-    agent = build_agent(config, env).double()
+    return randomise(build_agent(config, env), sigma, seed), env
+
+
+def randomise(agent: Agent, sigma: float = 0.3, seed: int = 0) -> Agent:
+    """The same agent with random parameters, in double precision."""
+    agent.double()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in agent.parameters():
             parameter.copy_(sigma * torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
-    return agent, env
+    return agent
 
 
 @pytest.fixture

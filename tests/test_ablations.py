@@ -8,7 +8,7 @@ from conftest import compose, make_agent
 
 from anx.agent.pooler import sinusoidal_table
 from anx.build import build_rollout
-from anx.config import ConfigError, check
+from anx.config import ConfigError, check, check_ablations
 from anx.population import num_parameters
 from anx.rollout.device import DeviceRollout
 from anx.run import train
@@ -57,21 +57,31 @@ def test_an_ablation_builds_where_it_makes_sense_and_is_refused_by_name_elsewher
             check(config)
 
 
-@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(CHANGES, 2)), ids=" ".join)
-def test_two_ablations_compose_unless_they_change_the_same_thing(one, other):
-    shared = MAKES_SENSE_FOR[one] & MAKES_SENSE_FOR[other]
-    experiment = min(shared, default="cartpole")
-    if {one, other} == {"fnn", "train_shuffled"}:
-        config = compose("+ablation=train_shuffled")  # it is the fnn
-        assert list(config.ablations) == ["fnn", "train_shuffled"]
-        return
-    config = compose(f"+experiment={experiment}", f"+ablation=[{one},{other}]")
-    if CHANGES[one] & CHANGES[other]:
-        with pytest.raises(ConfigError, match="contradict each other: both change"):
-            check(config)
-    elif shared:
-        check(config)
-        build_rollout(config)[1].close()
+PAIRS = [(a, b) for a, b in itertools.combinations(CHANGES, 2) if {a, b} != {"fnn", "train_shuffled"}]
+CONTRADICTING = [(a, b) for a, b in PAIRS if CHANGES[a] & CHANGES[b]]
+SHARING = [(a, b) for a, b in PAIRS if not CHANGES[a] & CHANGES[b] and MAKES_SENSE_FOR[a] & MAKES_SENSE_FOR[b]]
+
+
+@pytest.mark.parametrize("pair", CONTRADICTING, ids=" ".join)
+def test_two_ablations_that_change_the_same_thing_are_refused_by_name(pair):
+    everything = compose(f"+ablation=[{','.join(CHANGES)}]")  # Hydra takes all of them together, and so each two
+    brought = [name for each in pair for name in compose(f"+ablation={each}").ablations]
+    everything.ablations = {name: everything.ablations[name] for name in brought}
+    with pytest.raises(ConfigError, match=r"ablation=\w+ and ablation=\w+ contradict each other: both change"):
+        check_ablations(everything)
+
+
+@pytest.mark.parametrize("pair", SHARING, ids=" ".join)
+def test_two_ablations_compose_that_change_different_things(pair):
+    experiment = min(set.intersection(*(MAKES_SENSE_FOR[each] for each in pair)))
+    config = compose(f"+experiment={experiment}", f"+ablation=[{','.join(pair)}]")
+    assert list(config.ablations) == list(pair)
+    check(config)
+    build_rollout(config)[1].close()
+
+
+def test_training_shuffled_is_an_ablation_of_the_plain_network():
+    assert list(compose("+ablation=train_shuffled").ablations) == ["fnn", "train_shuffled"]
 
 
 def test_several_at_once_all_take_effect():
@@ -128,7 +138,7 @@ def test_only_training_is_shuffled_by_train_shuffled(monkeypatch, tmp_path, abla
         return play(self, population, episodes, seed, perturbations, training=training)
 
     monkeypatch.setattr(DeviceRollout, "__call__", watched)
-    small = ["+budget=smoke", "env.max_steps=20", "logger=csv", "callbacks.pictures=null", f"run_dir={tmp_path}"]
-    train(compose(f"+ablation={ablation}", *small))
+    small = ["+budget=smoke", "env.max_steps=20", "logger=csv", "callbacks.pictures=null", "report=null"]
+    train(compose(f"+ablation={ablation}", *small, f"run_dir={tmp_path}"))
     assert met[True] == [names] * 4  # generations
     assert met[False] == [[], ["Shuffle"]] * 3  # two validations and the test

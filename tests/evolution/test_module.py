@@ -1,4 +1,5 @@
 import csv
+import itertools
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -7,6 +8,7 @@ import pytest
 import torch
 from conftest import compose, make_agent, needs_compiler
 
+import anx.evolution.module
 from anx.config import ConfigError
 from anx.evolution.data import TEST, TRAINING, VALIDATION, derive_seed
 from anx.evolution.module import Evolution
@@ -150,6 +152,23 @@ def test_a_run_logs_what_the_interface_names(tmp_path):
     files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert files >= {"config.yaml", "metrics.csv", "agent.safetensors", "report.json", "curve.png"}
     assert files >= {"checkpoints/last.ckpt", "checkpoints/best.ckpt"}
+
+
+def test_the_speed_that_is_logged_counts_the_steps_that_were_simulated(tmp_path, monkeypatch):
+    play, simulated, clock = DeviceRollout.__call__, [], itertools.count(step=2)
+
+    def watched(*args, training=False, **options):
+        episodes = play(*args, training=training, **options)
+        if training:
+            simulated.append(int(episodes.steps.sum()))
+        return episodes
+
+    monkeypatch.setattr(DeviceRollout, "__call__", watched)
+    ticking = SimpleNamespace(perf_counter=lambda: next(clock))  # a generation takes two seconds
+    monkeypatch.setattr(anx.evolution.module, "time", ticking)
+    run(tmp_path, "env.max_steps=100")
+    assert [float(row["perf/steps_per_second"]) for row in metrics(tmp_path)] == [steps / 2 for steps in simulated]
+    assert max(simulated) < 8 * 2 * 100, "some episodes end early"
 
 
 def test_nan_fitness_is_counted_in_the_log_and_does_not_stop_the_run(tmp_path, monkeypatch):

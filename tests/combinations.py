@@ -1,0 +1,112 @@
+"""Agents of every splitter, neuron, pooler and policy that the config groups offer, small, and of awkward ones.
+
+Parts that do not fit together raise ValueError when they are built, and are left out.
+"""
+
+import functools
+import itertools
+from pathlib import Path
+from typing import Any
+
+from conftest import compose, randomise
+from hydra.errors import InstantiationException
+from omegaconf import DictConfig, OmegaConf
+from worlds import FRAMES, NUMBERS
+
+from anx.agent.agent import Agent
+from anx.build import build_agent, build_perturbations
+from anx.config import config_folder
+from anx.envs.perturbations import Perturbation
+
+GROUPS = ("splitter", "neuron", "pooler", "policy")
+NAMES = {group: sorted(path.stem for path in Path(config_folder(), group).glob("*.yaml")) for group in GROUPS}
+PERTURBATIONS = sorted(path.stem for path in Path(config_folder(), "perturbations").glob("*.yaml"))
+# What makes parts small and quick, where they have such a key.
+SMALL = {"num_queries": 64, "patch_size": 3, "hidden_size": 4, "channels": 2}
+
+AWKWARD = {
+    "neuron": ("LayoutNeuron", "AliasNeuron", "KindNeuron"),
+    "pooler": ("ScalarPooler",),
+    "policy": ("ExpandedPolicy",),
+}
+# Each awkward component at least once, among ordinary ones and among its like.
+AWKWARD_ONES = [
+    ("scalar", "LayoutNeuron", "attention", "linear"),
+    ("patch", "LayoutNeuron", "ScalarPooler", "mlp"),
+    ("scalar", "AliasNeuron", "ScalarPooler", "ExpandedPolicy"),
+    ("scalar", "KindNeuron", "attention", "ExpandedPolicy"),
+]
+
+name_of = "-".join
+
+
+@functools.cache
+def part(group: str, name: str) -> DictConfig:
+    """A component's config, small."""
+    if name in AWKWARD.get(group, ()):
+        return OmegaConf.create({"_target_": f"awkward.{name}"})
+    config = compose(f"{group}={name}")[group]
+    return OmegaConf.merge(config, {key: value for key, value in SMALL.items() if key in config})
+
+
+def config_of(names: tuple[str, ...]) -> DictConfig:
+    return OmegaConf.create({group: part(group, name) for group, name in zip(GROUPS, names, strict=True)})
+
+
+@functools.cache
+def _put_together(names: tuple[str, ...]) -> tuple[Agent, Any]:
+    for world in (NUMBERS, FRAMES):
+        try:
+            return build_agent(config_of(names), world), world
+        except InstantiationException as error:
+            if not isinstance(error.__cause__, ValueError):
+                raise
+    raise ValueError(f"{name_of(names)} cannot be built")
+
+
+def build(names: tuple[str, ...]) -> tuple[Agent, Any]:
+    """An agent of the named parts, with random parameters, and the world that it fits; ValueError where none does."""
+    agent, world = _put_together(names)
+    return randomise(agent), world
+
+
+@functools.cache
+def fitting() -> list[tuple[str, ...]]:
+    """All combinations of registered parts that can be built."""
+
+    def fits(names: tuple[str, ...]) -> bool:
+        try:
+            return bool(build(names))
+        except ValueError:
+            return False
+
+    return list(filter(fits, itertools.product(*NAMES.values())))
+
+
+@functools.cache
+def covering() -> dict[str, tuple[str, ...]]:
+    """For each pooler a combination, so that all of them together have every registered part."""
+    missing = {(group, name) for group in GROUPS for name in NAMES[group]}
+    chosen = {}
+    for pooler in NAMES["pooler"]:
+        own = [names for names in reversed(fitting()) if names[2] == pooler]  # scalars first: their actions show more
+        chosen[pooler] = max(own, key=lambda names: len(missing.intersection(zip(GROUPS, names, strict=True))))
+        missing -= set(zip(GROUPS, chosen[pooler], strict=True))
+    assert not missing, f"in no combination that is compiled: {missing}"
+    return chosen
+
+
+def perturbed(agent: Agent, *names: str) -> list[Perturbation]:
+    """ValueError where they leave inputs that the agent cannot take."""
+    config = compose(f"perturbations=[{','.join(names)}]", config_name="evaluate")
+    return build_perturbations(config.perturbations, agent)
+
+
+def combinations(gathered: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """All agents with a splitter and a neuron, or the awkward one that is named in full."""
+    return [names for names in [*fitting(), *AWKWARD_ONES] if names[: len(gathered)] == gathered]
+
+
+def representatives(gathered: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Of these one for each class of pooler: what befalls the inputs, a policy does not see."""
+    return list({part("pooler", names[2])._target_: names for names in combinations(gathered)}.values())
