@@ -29,7 +29,7 @@ from anx.seeds import LARGEST
 from anx.signals import interruption_exits
 
 # What a component's constructor raises when a value in its config is wrong.
-MENDABLE = (ValueError, TypeError, ImportError)
+MENDABLE = (ValueError, TypeError, ImportError, OverflowError)
 
 
 MOST_INTEGER = 2**31 - 1  # more of anything fits no machine
@@ -65,7 +65,7 @@ def check(config: DictConfig) -> None:
             "a step is a generation"
         )
     popsize, processes = config.optimizer.popsize, processes_of(config)
-    if popsize < processes:
+    if 1 < popsize < processes:
         raise ConfigError(
             f"optimizer.popsize={popsize} must be at least {processes}: a candidate for each of the processes "
             "(trainer.devices times trainer.num_nodes) that share a generation"

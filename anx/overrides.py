@@ -45,5 +45,7 @@ def _choice(override: str) -> str:
     if parsed.is_sweep_override() or isinstance(value, str | dict):
         return override
     if isinstance(value, list):
+        if all(isinstance(each, str) for each in value):
+            return override
         return f"{key}=[{','.join(quote(str(each)) for each in value)}]"
     return f"{key}=[]" if value is None else f"{key}={quote(text)}"

@@ -133,9 +133,9 @@ def test_only_training_is_shuffled_by_train_shuffled(monkeypatch, tmp_path, abla
     met = {True: [], False: []}
     play = DeviceRollout.__call__
 
-    def watched(self, population, episodes, seed, perturbations=(), *, training=False):
+    def watched(self, population, episodes, seed, perturbations=(), *, training=False, **options):
         met[training].append([type(each).__name__ for each in perturbations])
-        return play(self, population, episodes, seed, perturbations, training=training)
+        return play(self, population, episodes, seed, perturbations, training=training, **options)
 
     monkeypatch.setattr(DeviceRollout, "__call__", watched)
     small = ["+budget=smoke", "env.max_steps=20", "logger=csv", "callbacks.pictures=null", "report=null"]

@@ -22,7 +22,7 @@ from combinations import (
     perturbed,
     representatives,
 )
-from conftest import make_agent
+from conftest import make_agent, needs_compiler
 from omegaconf import OmegaConf
 
 from anx.agent.agent import Agent
@@ -31,14 +31,12 @@ from anx.config import ConfigError
 from anx.interop import load_into, read_weights, write_agent
 from anx.population import get_vector, num_parameters
 from anx.rollout.base import Episodes
-from anx.rollout.compilation import can_compile
 from anx.rollout.device import DeviceRollout
 from anx.rollout.host import HostRollout
 
 CANDIDATES, EPISODES, SEED = 2, 3, 1
 EXACT = 1e-5  # double precision: the pooled sum is rounded to 20 bits
 COMPILED = 1e-4  # single precision, both, in another order and with another tanh
-compiles = pytest.mark.skipif(not can_compile(torch.device("cpu")), reason="needs a C++ compiler")
 GATHERED = [*itertools.product(NAMES["splitter"], NAMES["neuron"]), *AWKWARD_ONES]
 each_neuron = pytest.mark.parametrize("gathered", GATHERED, ids=name_of)
 
@@ -162,7 +160,7 @@ def assert_compiled_acts_as_eager(agent: Agent, world: Any, what: str, *perturba
 
 
 @pytest.mark.slow
-@compiles
+@needs_compiler
 @pytest.mark.parametrize("pooler", NAMES["pooler"])
 def test_compiled_is_eager_for_every_registered_part(pooler):
     names = covering()[pooler]
@@ -170,27 +168,27 @@ def test_compiled_is_eager_for_every_registered_part(pooler):
 
 
 @pytest.mark.slow
-@compiles
+@needs_compiler
 @pytest.mark.parametrize("names", [names for names in AWKWARD_ONES if names[0] == "scalar"], ids=name_of)
 def test_compiled_is_eager_for_what_users_write(names):
     assert_compiled_acts_as_eager(*build(names), name_of(names))
 
 
 @pytest.mark.slow
-@compiles
+@needs_compiler
 def test_compiled_is_eager_under_all_perturbations():
     assert_compiled_acts_as_eager(*build(("scalar", "lstm", "attention", "linear")), "perturbed", *PERTURBATIONS)
 
 
 @pytest.mark.slow
-@compiles
+@needs_compiler
 def test_a_compiled_rollout_takes_one_precision_after_the_other():
     agent, world = build(("scalar", "lstm", "attention", "linear"))
     assert_precisions_alternate(agent, world, (torch.float32, torch.float64, torch.float32), compile=True)
 
 
 @pytest.mark.slow
-@compiles
+@needs_compiler
 def test_a_compiled_step_acts_as_the_eager_one_on_slots():
     agent, world = build(("scalar", "LayoutNeuron", "attention", "linear"))
     agent.float()
@@ -202,7 +200,7 @@ def test_a_compiled_step_acts_as_the_eager_one_on_slots():
 
 
 @pytest.mark.slow
-@compiles
+@needs_compiler
 def test_compiled_is_eager_for_the_ablation_without_memory():
     agent, env = make_agent("+ablation=no_memory", "env.max_steps=60")
     assert_compiled_acts_as_eager(agent, env, "no_memory")

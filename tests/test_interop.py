@@ -13,7 +13,7 @@ from anx.callbacks.interruption import WholeCheckpointIO
 from anx.config import ConfigError
 from anx.files import whole, write_whole
 from anx.interop import load_into, read_weights, write_agent
-from anx.logging import MetricsFile
+from anx.loggers import MetricsFile
 from anx.population import get_vector, set_vector
 
 

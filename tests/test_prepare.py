@@ -85,8 +85,11 @@ REFUSED = {
     "an accelerator that is not there": ({"trainer.accelerator": "gpu"}, "trainer: .*accelerator=gpu"),
     "an unknown accelerator": ({"trainer.accelerator": "abacus"}, "trainer: .*abacus"),
     "an unknown strategy": ({"trainer.strategy": "nonsense"}, "trainer: .*nonsense"),
-    "an unknown precision": ({"trainer.precision": "abc"}, "trainer: .*abc"),
-    "an unknown key of the trainer": ({"trainer.foo": 1}, "trainer: .*'foo'"),
+    "an unknown precision": ({"trainer.precision": "abc"}, r"trainer\.precision=abc must be one of"),
+    "an unknown key of the trainer": (
+        {"trainer.foo": 1},
+        r"trainer\.foo=1 is no argument of Trainer; allowed: acc",
+    ),
     "a time that is none": ({"trainer.max_time": "soon"}, "trainer: .*soon.*DD:HH:MM:SS"),
     "no devices": ({"trainer.devices": 0}, "trainer: .*devices"),
     "devices that are no number": ({"trainer.devices": "many"}, "trainer: .*many"),

@@ -29,7 +29,7 @@ LONGEST_UNROLLED_SUM = 11  # sums up to this have no loop of their own and merge
 PRIME = 1_000_003
 # How far a compiled step may be from the same step uncompiled, and for what share of a batch's rows: where two scores
 # are all but equal, another rounding makes another action.
-TOLERANCE = 1e-3
+TOLERANCE = 1e-4
 MOST_ROWS_APART = 0.05
 
 aten = torch.ops.aten
@@ -44,10 +44,10 @@ class CannotCompileError(RuntimeError):
 class Compiled:
     """A step for batches of one form: flat tensors [B, ...] in, flat tensors [B, ...] out."""
 
-    def __init__(self, run: Callable[..., list[Tensor]], artefact: Any, out: TreeSpec) -> None:
+    def __init__(self, run: Callable[..., list[Tensor]], out: TreeSpec, call: Call | None) -> None:
         self.run = run
         self.out = out
-        self.call = find_call(artefact)  # None: it cannot be recorded
+        self.call = call  # None: it cannot be recorded
 
 
 class CompiledStep:
@@ -116,7 +116,7 @@ class CompiledStep:
         inputs = [dynamic.from_tensor(leaf, symbolic_context=_only_rows_change(leaf)) for leaf in leaves]
         with tracing(TracingContext(dynamic)):
             run, artefact = _compile_graph(graph, inputs, leaves[0].device)
-        return Compiled(run, artefact, out)
+        return Compiled(run, out, find_call(artefact, len(leaves)))
 
     def _check(self, compiled: Compiled, leaves: list[Tensor], spec: TreeSpec) -> None:
         """One step, and a second one from where the first led if it can: states are blank before the first."""

@@ -21,7 +21,7 @@ from anx.rollout.sensing import Sensing
 from anx.rollout.threads import Stop, check_threads, count_threads, run_side_by_side
 
 COMPILED_JOBS = 1000  # jobs (candidates times episodes) from which `compile: auto` compiles
-EPISODES_A_PART = 500  # of a single candidate: fewer at once are not worth a thread
+EPISODES_A_PART = 2000  # of a single candidate: fewer at once spend their time between operations
 
 
 class DeviceRollout(Rollout):
@@ -228,8 +228,7 @@ class _Rolling:
     def _loop(self, step: Any, sensing: Sensing, batch: Batch) -> Loop:
         drawn = list(sensing.at(batch.episode))
         if isinstance(step, CompiledStep):
-            compiled = step.compiled([*batch.own, *drawn, *batch.carried], self.all_forms)
-            return CompiledLoop(compiled, batch.own, drawn, batch.carried)
+            return CompiledLoop(step, batch.own, drawn, batch.carried, self.all_forms)
         return PlainLoop(step, tree_unflatten(batch.own, self.parameters.form), drawn, batch.carried, self.form)
 
     def write(self, job: Tensor, returns: Tensor, lengths: Tensor) -> None:

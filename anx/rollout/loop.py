@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from torch import Tensor
 from torch.utils._pytree import TreeSpec, tree_leaves, tree_unflatten
 
-from anx.rollout.compilation import Compiled
+from anx.rollout.compilation import CompiledStep
 from anx.rollout.recording import Recording
 from anx.rollout.sensing import Sensing
 
@@ -46,11 +46,13 @@ class PlainLoop:
 class CompiledLoop:
     """A batch, step by step; recorded where the step can be."""
 
-    def __init__(self, compiled: Compiled, fixed: list[Tensor], drawn: list[Tensor], carried: list[Tensor]) -> None:
-        self._compiled = compiled
+    def __init__(
+        self, step: CompiledStep, fixed: list[Tensor], drawn: list[Tensor], carried: list[Tensor], form: TreeSpec
+    ) -> None:
         self._fixed = [*fixed, *drawn]
         self._drawn = drawn
-        self._carried = carried
+        self._carried = [leaf.contiguous() for leaf in carried]  # as a step gives them: the next one is the same code
+        self._compiled = step.compiled([*self._fixed, *self._carried], form)
         self._recording: Recording | None = None
 
     def step(self, count: int) -> None:

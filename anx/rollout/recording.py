@@ -144,8 +144,9 @@ extern "C" void repeat(int64_t steps, int64_t turn, void** functions, void*** ar
 """
 
 
-def find_call(artefact: Any) -> Call | None:
-    """What can be recorded of a compiled step; None where it does anything but call kernels on the CPU."""
+def find_call(artefact: Any, count: int) -> Call | None:
+    """What can be recorded of a step compiled for `count` arguments; None where it does anything but call kernels on the
+    CPU, or takes more than those arguments: constants."""
     method = getattr(artefact, "current_callable", None)
     if not inspect.ismethod(method):
         return None
@@ -156,9 +157,21 @@ def find_call(artefact: Any) -> Call | None:
     names = {name_of(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     kernels = [name for name in names if name.startswith(KERNEL)]
     known = method.__func__.__globals__
-    if names - HARMLESS - set(kernels) or not all(inspect.isbuiltin(known.get(name)) for name in kernels):
+    taken = [len(node.targets[0].elts) for node in ast.walk(tree) if is_unpacking(node)]  # type: ignore[attr-defined]
+    if (
+        taken != [count]
+        or names - HARMLESS - set(kernels)
+        or not all(inspect.isbuiltin(known.get(name)) for name in kernels)
+    ):
         return None
     return Call(method, {name: known[name] for name in kernels})
+
+
+def is_unpacking(node: ast.AST) -> bool:
+    """Whether it is `a, b, c = args`."""
+    if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id == "args"):
+        return False
+    return isinstance(node.targets[0], ast.Tuple)
 
 
 def name_of(function: ast.expr) -> str:

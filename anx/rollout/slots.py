@@ -108,6 +108,8 @@ class Share:
             self.envs.step_async(self.action)
 
     def _start(self) -> None:
+        # A component may return a state whose numbers share their memory, with one another or with something else.
+        self.state = tree_map(lambda x: x.clone(memory_format=torch.contiguous_format), self.state)
         for slot in np.flatnonzero(self.start):
             candidate, episode = divmod(int(self.job[slot]), self.jobs.episodes)
             self.sensing[slot] = self._sensing(episode)

@@ -39,8 +39,8 @@ def authors(reference):
 @pytest.mark.slow
 def test_the_authors_agent_scores_what_they_measured_plain_and_shuffled(authors):
     agent, rollout = authors()
-    plain = evaluate(agent, rollout, 4000, 0)
-    shuffled = evaluate(agent, rollout, 4000, 0, [Shuffle()])
+    plain = evaluate(agent, rollout, 2000, 0)
+    shuffled = evaluate(agent, rollout, 2000, 0, [Shuffle()])
     assert summarise(shuffled.returns)["mean"] == pytest.approx(498, abs=25)
     assert share_that_differs(plain.returns, shuffled.returns) == 0
 
