@@ -34,6 +34,12 @@ def set_vector(agent: nn.Module, vector: Tensor) -> None:
         parameter.copy_(own.view_as(parameter))
 
 
+def is_like(agent: nn.Module, x: Tensor) -> bool:
+    """Whether all numbers of the agent are on the device and in the precision of `x`."""
+    tensors = [*agent.parameters(), *agent.buffers()]
+    return all(each.device == x.device and each.dtype in (x.dtype, torch.int64, torch.bool) for each in tensors)
+
+
 def copy_like(agent: Module, x: Tensor) -> Module:
     """A copy of the agent on the device and in the precision of `x`."""
     with torch.inference_mode(False):

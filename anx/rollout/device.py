@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves, tree_map, tree_structure, tree_unfl
 from anx.agent.agent import Agent
 from anx.agent.state import returned_as
 from anx.envs.perturbations import Perturbation
-from anx.population import Packed, copy_like, in_precision_of, prepare, unflatten, vectorise, with_vector
+from anx.population import Packed, copy_like, in_precision_of, is_like, prepare, unflatten, vectorise, with_vector
 from anx.rollout.base import Episodes, Moment, Rollout
 from anx.rollout.batch import Batch, Running
 from anx.rollout.compilation import CannotCompileError, CompiledStep, give_up_compiling
@@ -55,7 +55,7 @@ class DeviceRollout(Rollout):
         env: Any,
         *,
         compile: bool | Literal["auto"] = "auto",
-        compact_every: int = 25,
+        compact_every: int = 50,
         lanes: int = 4,
         threads: int | None = None,
     ) -> None:
@@ -118,7 +118,7 @@ class DeviceRollout(Rollout):
             return None
         key = (population.dtype, population.device, *map(id, perturbations))  # the compiled step keeps them alive
         if key not in self._compiled:
-            self._compiled[key] = CompiledStep(make_step(rolling.agent, self.env, rolling.sensing()))
+            self._compiled[key] = CompiledStep(make_step(copy.deepcopy(rolling.agent), self.env, rolling.sensing()))
         compiled = self._compiled[key]
         try:
             rolling.compile(compiled)
@@ -149,7 +149,7 @@ class _Rolling:
         self.episodes = episodes
         self.perturbations = tuple(perturbations)
         self.seed = seed
-        self.agent = copy_like(rollout.agent, population)
+        self.agent = rollout.agent if is_like(rollout.agent, population) else copy_like(rollout.agent, population)
         named = unflatten(self.agent, population)
         self.parameters = Packed((named, prepare(self.agent, named)))  # leaves [P, ...]
         self.returns = population.new_zeros(len(population) * episodes)

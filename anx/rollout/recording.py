@@ -145,8 +145,8 @@ extern "C" void repeat(int64_t steps, int64_t turn, void** functions, void*** ar
 
 
 def find_call(artefact: Any, count: int) -> Call | None:
-    """What can be recorded of a step compiled for `count` arguments; None where it does anything but call kernels on the
-    CPU, or takes more than those arguments: constants."""
+    """What can be recorded of a step compiled for `count` arguments; None where it does anything but call kernels on
+    the CPU, or takes more than those arguments: constants."""
     method = getattr(artefact, "current_callable", None)
     if not inspect.ismethod(method):
         return None
