@@ -31,7 +31,7 @@ def logged(path):
 @pytest.mark.slow
 def test_wandb_sweep_and_agent_run_every_point_and_go_on_after_those_that_fail(tmp_path):
     sweep = yaml.safe_load((ROOT / "sweeps" / "cartpole_num_queries.yaml").read_text())
-    sweep["parameters"] = {"pooler.num_queries": {"values": [4, 0, "(", 8]}, "seed": {"values": [1]}}
+    sweep["parameters"] = {"pooler.num_queries": {"values": [0, "(", 8]}, "seed": {"values": [1]}}
     fixed = ["+budget=smoke", "env.max_steps=20", "callbacks.pictures=null", "report=null"]
     fixed += [f"hydra.run.dir={tmp_path}/runs/${{now:%H-%M-%S-%f}}"]
     command = sweep["command"]
@@ -66,13 +66,12 @@ def test_wandb_sweep_and_agent_run_every_point_and_go_on_after_those_that_fail(t
     runs = {}
     for file in tmp_path.rglob("offline-run-*/run-*.wandb"):
         runs[file.stem.removeprefix("run-")] = logged(file)
-    assert runs.keys() == {f"runpoolernum_queries{queries}seed1" for queries in ("4", "0", "", "8")}, output
-    for queries in (4, 8):
-        config, history, _, code = runs[f"runpoolernum_queries{queries}seed1"]
-        assert config["pooler"]["num_queries"] == queries
-        assert config["seed"] == 1
-        assert sweep["metric"]["name"] in history
-        assert code == 0
+    assert runs.keys() == {f"runpoolernum_queries{queries}seed1" for queries in ("0", "", "8")}, output
+    config, history, _, code = runs["runpoolernum_queries8seed1"]
+    assert config["pooler"]["num_queries"] == 8
+    assert config["seed"] == 1
+    assert sweep["metric"]["name"] in history
+    assert code == 0
     config, history, summary, code = runs["runpoolernum_queries0seed1"]
     assert config["pooler"]["num_queries"] == 0
     assert "pooler.num_queries=0" in summary["error"]

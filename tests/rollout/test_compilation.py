@@ -58,14 +58,17 @@ def test_without_a_working_compiler_true_is_refused_by_name(broken_compiler):
 
 @pytest.mark.slow
 @needs_compiler
-@pytest.mark.parametrize("compiler", ["ccache no-such-g++", "false"])
-def test_a_compiler_that_does_not_work_costs_a_run_a_warning(tmp_path, compiler):
+def test_a_compiler_that_does_not_work_costs_a_run_a_warning(tmp_path):
     code = (
         "import torch; from conftest import make_agent; from test_compilation import rolled_out\n"
         "print(rolled_out(make_agent()[0], 'auto', candidates=170)[1].returns.sum() > 0)"
     )
     folders = [os.path.dirname(__file__), os.path.dirname(os.path.dirname(__file__)), *sys.path]
-    own = {"CXX": compiler, "TORCHINDUCTOR_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(folders)}
+    own = {
+        "CXX": "ccache no-such-g++",
+        "TORCHINDUCTOR_CACHE_DIR": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join(folders),
+    }
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | own, timeout=120
     )

@@ -2,7 +2,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from conftest import make_agent, needs_compiler
+from conftest import make_agent
 from torch import Tensor
 
 from anx.envs.cartpole import CartPoleSwingUpHarder
@@ -59,9 +59,8 @@ def test_a_population_is_rolled_out_as_in_plain_loops(device):
     assert 1 < lengths.min() < lengths.max() == 150  # some episodes ended, some did not
 
 
-@pytest.mark.slow
-@needs_compiler
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.gpu
+@pytest.mark.parametrize("device", ["cuda"])  # on the CPU it is a contract of every component
 def test_a_compiled_rollout_gives_the_returns_of_an_eager_one_for_any_number_of_candidates(device):
     agent, _ = make_agent()
     agent.to(device).float()
@@ -73,19 +72,6 @@ def test_a_compiled_rollout_gives_the_returns_of_an_eager_one_for_any_number_of_
         ours, theirs = compiled(population, episodes, 1), eager(population, episodes, 1)
         torch.testing.assert_close(ours.returns, theirs.returns, rtol=0, atol=1e-3)
         assert torch.equal(ours.steps, theirs.steps)
-
-
-@pytest.mark.slow
-@needs_compiler
-def test_a_compiled_rollout_gives_the_returns_of_an_eager_one_under_perturbations():
-    agent, _ = make_agent()
-    agent.float()
-    env = CartPoleSwingUpHarder(max_steps=60)
-    perturbations = [Shuffle(every=20), Noise(2)]
-    population = random_population(agent, 4, dtype=torch.float32)
-    ours = DeviceRollout(agent, env, compile=True)(population, 6, 1, perturbations)
-    theirs = DeviceRollout(agent, env, compile=False)(population, 6, 1, perturbations)
-    torch.testing.assert_close(ours.returns, theirs.returns, rtol=0, atol=1e-3)
 
 
 def test_auto_compiles_only_for_populations_of_a_thousand_jobs():

@@ -212,20 +212,6 @@ def test_the_third_death_of_a_job_ends_the_rollout_with_its_seed(tmp_path):
     rollout.close()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("perturbations", [[], [Shuffle(every=2), Noise(3, 0.5)]])
-def test_a_compiled_step_acts_like_the_one_that_is_not(perturbations):
-    agent, _ = make_agent()
-    agent.float()
-    population = population_of(agent, 3).float()
-    plain, compiled = (HostRollout(agent, Walks(), slots=5, compile=compile) for compile in (False, True))
-    ours, theirs = compiled(population, 3, 0, perturbations), plain(population, 3, 0, perturbations)
-    torch.testing.assert_close(ours.returns, theirs.returns, rtol=0, atol=1e-4)
-    assert torch.equal(ours.steps, theirs.steps)
-    plain.close()
-    compiled.close()
-
-
 def test_compiling_is_for_many_jobs_of_agents_that_merge_nothing(agent):
     jobs = Jobs(agent, population_of(agent, 2), 8, 0)
     assert HostRollout(agent, World())._compiled_step(jobs, (), 16) is None
