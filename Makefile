@@ -5,10 +5,10 @@ ARGS ?=
 # A worker a core, each with one thread: several threads in several workers would wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
-BENCHMARKS := rollout cores ant pixels
+BENCHMARKS := rollout cores solver ant pixels
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test check bench bench-quick clean
+.PHONY: help setup train test test-all check bench bench-quick clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 19
@@ -24,14 +24,17 @@ setup: .venv/ready ## a virtual environment with everything, at the tested versi
 train: setup ## train and evaluate cart-pole swing-up, about five minutes on two cores; ARGS="+experiment=pong" for others
 	$(BIN)/python -m anx.run $(ARGS)
 
-test: setup ## the tests
+test: setup ## the tests, under five minutes on two cores
+	$(PYTEST) -m 'not exhaustive' $(ARGS)
+
+test-all: setup ## and those that compile every component, start whole programs and train: ten minutes
 	$(PYTEST) $(ARGS)
 
 check: setup ## lint, format, types and the fast tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(PYTEST) -m 'not slow'
+	$(PYTEST) -m 'not slow and not exhaustive'
 
 bench: setup .venv-evojax/ready ## speed against EvoJAX, in an environment of its own, plain loops, and one core
 	@for name in $(BENCHMARKS); do $(BIN)/python -u benchmarks/$$name.py || exit 1; done

@@ -159,7 +159,7 @@ def assert_compiled_acts_as_eager(agent: Agent, world: Any, what: str, *perturba
         assert_same(ours, theirs, COMPILED, f"{what}, {few} candidates, {episodes} episodes")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @needs_compiler
 @pytest.mark.parametrize("pooler", NAMES["pooler"])
 def test_compiled_is_eager_for_every_registered_part(pooler):
@@ -167,27 +167,27 @@ def test_compiled_is_eager_for_every_registered_part(pooler):
     assert_compiled_acts_as_eager(*build(names), name_of(names))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @needs_compiler
 @pytest.mark.parametrize("names", [names for names in AWKWARD_ONES if names[0] == "scalar"], ids=name_of)
 def test_compiled_is_eager_for_what_users_write(names):
     assert_compiled_acts_as_eager(*build(names), name_of(names))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @needs_compiler
 def test_compiled_is_eager_under_all_perturbations():
     assert_compiled_acts_as_eager(*build(("scalar", "lstm", "attention", "linear")), "perturbed", *PERTURBATIONS)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @needs_compiler
 def test_a_compiled_rollout_takes_one_precision_after_the_other():
     agent, world = build(("scalar", "lstm", "attention", "linear"))
     assert_precisions_alternate(agent, world, (torch.float32, torch.float64, torch.float32), compile=True)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @needs_compiler
 def test_a_compiled_step_acts_as_the_eager_one_on_slots():
     agent, world = build(("scalar", "LayoutNeuron", "attention", "linear"))

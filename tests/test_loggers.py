@@ -146,7 +146,7 @@ def test_wandbs_own_refusal_is_one_line(nobody):
         make_wandb_logger(run_config={}, setting=[], project="a/b")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_an_offline_run_holds_its_config_fitness_validation_and_a_picture(tmp_path):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")} | {"HOME": str(tmp_path)}
     command = [

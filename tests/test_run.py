@@ -47,6 +47,7 @@ def test_the_shell_is_offered_completion():
     assert "complete" in run("-m", "anx.run", "-sc", "install=bash").stdout
 
 
+@pytest.mark.exhaustive
 def test_a_multirun_has_a_folder_for_every_job(tmp_path):
     run(
         *(
@@ -94,7 +95,7 @@ def command(monkeypatch):
     return run
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_trains_resumes_evaluates_records_and_reproduces(tmp_path, command, experiment):
     if module := NEEDS.get(experiment):
@@ -125,7 +126,7 @@ def test_every_experiment_trains_resumes_evaluates_records_and_reproduces(tmp_pa
     assert f"{np.mean(evaluated['returns']):.0f} ± {np.std(evaluated['returns'], ddof=1):.0f}" in tables.read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_wheel_carries_the_configs_and_runs_from_any_folder(tmp_path):
     run("-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, ROOT, cwd=tmp_path)
     (wheel,) = tmp_path.glob("*.whl")

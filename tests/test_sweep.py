@@ -89,6 +89,7 @@ def values(rows):
     return [row.value for row in rows.values()]
 
 
+@pytest.mark.exhaustive
 def test_a_sweep_that_is_interrupted_goes_on_where_it_was(sweep, monkeypatch, tmp_path):
     step = Evolution.training_step
     interrupting = True
@@ -510,6 +511,7 @@ def dying(config):
     return queries(config)
 
 
+@pytest.mark.exhaustive
 def test_joblib_runs_several_at_once_and_survives_the_death_of_one(tmp_path):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs an extra: pip install 'anx[launchers]'")
     GlobalHydra.instance().clear()

@@ -28,7 +28,7 @@ def logged(path):
     return config, history, summary, code
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_wandb_sweep_and_agent_run_every_point_and_go_on_after_those_that_fail(tmp_path):
     sweep = yaml.safe_load((ROOT / "sweeps" / "cartpole_num_queries.yaml").read_text())
     sweep["parameters"] = {"pooler.num_queries": {"values": [0, "(", 8]}, "seed": {"values": [1]}}

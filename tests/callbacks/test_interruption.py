@@ -52,7 +52,7 @@ def straight(tmp_path_factory):
     return read_weights(folder / "agent.safetensors").state
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("number", "processes"), [(signal.SIGTERM, 1), (signal.SIGINT, 2)])
 def test_a_signal_to_any_process_ends_a_run_from_which_it_goes_on_bit_for_bit(tmp_path, straight, number, processes):
     slow = [f"trainer.devices={processes}", "trainer.accelerator=cpu"]

@@ -40,7 +40,7 @@ def assert_equal(a, b):
         assert torch.equal(a[name], b[name]), name
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_evolution_from_nothing_reaches_a_score(tmp_path):
     """Seed 0, 30 generations of 32, episodes of 300 steps: from 15 to over 30."""
     sizes = ["optimizer.popsize=32", "learner.rollouts=4", "env.max_steps=300", "learner.test_episodes=200"]
@@ -107,7 +107,7 @@ def test_the_same_seed_is_the_same_run_and_another_seed_another_one(tmp_path):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @needs_compiler
 def test_two_processes_give_the_mean_of_one(tmp_path):
     """Neither has half of 63 candidates, nor enough episodes to be compiled for; together they have."""

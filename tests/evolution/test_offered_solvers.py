@@ -88,7 +88,7 @@ def seed_and_random_score(cartpole, request):
     return request.param, judge(best)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("overrides", OFFERED, ids=" ".join)
 def test_it_beats_random_search_on_the_first_minutes_of_cartpole(overrides, cartpole, seed_and_random_score):
     """480 candidates; on held-out episodes random search's best scores about 11, a solver's mean 14 to 21."""
