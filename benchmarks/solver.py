@@ -10,13 +10,13 @@ from collections.abc import Callable
 import cma
 import nevergrad as ng
 import numpy as np
+from comparison import arguments, rounds_of
 from nevergrad.optimization.utils import Pruning
 
 from anx.evolution.cmaes import CMASolver
 from anx.evolution.pycma import RULES
 
 DIMENSION = 913
-ROUNDS = 5  # in turns
 SETTINGS = ((64, "tpa", 6), (256, "csa", 3))  # popsize, step-size rule, generations a round
 
 Generation = Callable[[np.ndarray], None]  # fitness [P] -> nothing
@@ -63,10 +63,10 @@ def make_pycma(popsize: int, step_size: str) -> Generation:
 SIDES = {"ours": make_ours, "nevergrad": make_nevergrad, "pycma": make_pycma}
 
 
-def compare(popsize: int, step_size: str, generations: int) -> None:
+def compare(popsize: int, step_size: str, generations: int, rounds: int) -> None:
     """Print all sides' generations/s, medians over rounds in turns, and `ratio: NUMBER`, ours over theirs."""
     runs = {side: make(popsize, step_size) for side, make in SIDES.items()}
-    fitness = np.random.RandomState(1).rand(ROUNDS + 1, generations, popsize)
+    fitness = np.random.RandomState(1).rand(rounds + 1, generations, popsize)
     speeds: dict[str, list[float]] = {side: [] for side in SIDES}
     for number, played in enumerate(fitness):
         for side, generation in runs.items():
@@ -85,5 +85,6 @@ def compare(popsize: int, step_size: str, generations: int) -> None:
 
 
 if __name__ == "__main__":
-    for setting in SETTINGS:
-        compare(*setting)
+    args = arguments(__doc__).parse_args()
+    for popsize, step_size, generations in SETTINGS:
+        compare(popsize, step_size, 1 if args.quick else generations, rounds_of(args))
