@@ -12,9 +12,10 @@ from hydra.core.override_parser.types import ChoiceSweep, QuotedString
 from omegaconf import DictConfig, OmegaConf
 
 from anx.build import AGENT_KEYS
-from anx.config import config_folder, difference
 from anx.interop import read_weights
+from anx.overrides import config_folder
 from anx.trust import check_agent_config
+from anx.values import difference
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,9 @@ from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from anx.agent.agent import Agent
-from anx.config import ConfigError, config_folder
 from anx.envs.perturbations import Perturbation
+from anx.errors import ConfigError
+from anx.overrides import config_folder
 from anx.rollout.base import Rollout
 
 # The parts of a configuration that say what an agent is: what its weights need to be understood.

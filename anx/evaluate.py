@@ -17,22 +17,17 @@ from rich.table import Table
 from anx.agent.agent import Agent
 from anx.agent_base import find_base, on_base, read_override
 from anx.build import build_perturbations, build_rollout
-from anx.config import (
-    ConfigError,
-    check_ablations,
-    check_integer,
-    check_types,
-    check_writable,
-    one_line_errors,
-    run_main,
-)
+from anx.config import check_ablations, check_writable
 from anx.envs.perturbations import Perturbation, Shuffle
+from anx.errors import ConfigError, one_line_errors
 from anx.figures import Regression, study, write_study
 from anx.files import write_whole
 from anx.interop import load_into, read_weights
+from anx.program import run_main
 from anx.rollout.base import Rollout
 from anx.rollout.evaluation import Evaluation, evaluate, share_that_differs, summarise
 from anx.seeds import LARGEST
+from anx.values import check_integer, check_types
 from anx.video import film
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from lightning.pytorch.utilities import rank_zero_only
 
-from anx.config import ConfigError
+from anx.errors import ConfigError
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from anx.config import ConfigError
+from anx.errors import ConfigError
 from anx.files import whole
 from anx.plain import check_plain, read_yaml
 from anx.population import num_parameters, set_vector

@@ -12,7 +12,7 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from typing_extensions import override
 
-from anx.config import ConfigError
+from anx.errors import ConfigError
 from anx.files import whole
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from anx.config import ConfigError
+from anx.errors import ConfigError
 
 BYTES = 8  # of a number of double precision
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from anx.config import ConfigError
+from anx.errors import ConfigError
 
 # Far more than any agent needs, little enough to be read at once.
 MOST_CHARACTERS, MOST_VALUES, DEEPEST, LONGEST_TEXT = 1_000_000, 10_000, 20, 10_000

@@ -16,8 +16,9 @@ from omegaconf import DictConfig, OmegaConf
 from anx.agent.agent import start_search
 from anx.build import AGENT_KEYS, build_perturbations, build_rollout
 from anx.callbacks.interruption import WholeCheckpointIO
-from anx.config import ConfigError, check, one_line, processes_of
+from anx.config import check, processes_of
 from anx.cores import count_cores
+from anx.errors import ConfigError, one_line
 from anx.folder import find_checkpoint
 from anx.interop import load_into, read_checkpoint, read_weights
 from anx.memory import check_memory

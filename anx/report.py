@@ -16,8 +16,9 @@ from omegaconf import DictConfig, OmegaConf
 from anx import video
 from anx.build import build_rollout
 from anx.commands import evaluation_of
-from anx.config import ConfigError, check_integer, check_writable, one_line_errors
+from anx.config import check_writable
 from anx.envs.perturbations import Shuffle
+from anx.errors import ConfigError, one_line_errors
 from anx.figures import learning_curve, read_metrics, save, study, write_study
 from anx.files import write_whole
 from anx.interop import load_into, read_weights
@@ -25,6 +26,7 @@ from anx.plain import read_yaml
 from anx.rollout.base import evenly_spaced
 from anx.seeds import VALIDATION, derive_seed
 from anx.trust import check_agent_config, trust_override
+from anx.values import check_integer
 
 log = logging.getLogger(__name__)
 

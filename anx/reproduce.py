@@ -12,14 +12,16 @@ from rich.table import Table
 from anx.agent.agent import Agent
 from anx.agent_base import EVALUATION, store_base
 from anx.build import AGENT_KEYS
-from anx.config import ConfigError, check_integer, run_main
 from anx.envs.perturbations import Perturbation
+from anx.errors import ConfigError
 from anx.evaluate import build_evaluation, find_output, make_console
 from anx.files import write_whole
 from anx.interop import read_weights
+from anx.program import run_main
 from anx.rollout.base import Rollout
 from anx.rollout.evaluation import Evaluation, evaluate, summarise
 from anx.seeds import LARGEST
+from anx.values import check_integer
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 from anx.callbacks.best import Best
 from anx.callbacks.interruption import Interruption
 from anx.commands import command_line, evaluation_of, given_arguments, override, without
-from anx.config import ConfigError, check_writable, one_line, run_main, unwritable
+from anx.config import check_writable, unwritable
+from anx.errors import ConfigError, one_line
 from anx.evolution.data import EpisodeSeeds
 from anx.files import write_whole
 from anx.folder import LAST, claimed
@@ -24,6 +25,7 @@ from anx.identity import add_start, identify
 from anx.interop import write_agent
 from anx.loggers import finish_wandb, make_wandb_logger
 from anx.prepare import Prepared, chosen, describe_device, prepare
+from anx.program import run_main
 from anx.quiet import quiet_libraries
 from anx.rollout.evaluation import summarise
 from anx.signals import Interrupted, interruptible

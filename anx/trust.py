@@ -15,7 +15,9 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from anx.build import AGENT_KEYS
-from anx.config import ConfigError, check_types, config_folder
+from anx.errors import ConfigError
+from anx.overrides import config_folder
+from anx.values import check_types
 
 REQUIRED = tuple(key for key in AGENT_KEYS if key != "agent")  # files from before that was a part lack it
 NAME = re.compile(r"\w+(\.\w+)+")  # of a component

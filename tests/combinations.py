@@ -15,8 +15,8 @@ from worlds import FRAMES, NUMBERS
 
 from anx.agent.agent import Agent
 from anx.build import build_agent, build_perturbations
-from anx.config import config_folder
 from anx.envs.perturbations import Perturbation
+from anx.overrides import config_folder
 
 GROUPS = ("splitter", "neuron", "pooler", "policy")
 NAMES = {group: sorted(path.stem for path in Path(config_folder(), group).glob("*.yaml")) for group in GROUPS}

@@ -16,8 +16,7 @@ from omegaconf import DictConfig
 
 from anx.agent.agent import Agent
 from anx.build import build_agent
-from anx.config import config_folder
-from anx.overrides import for_hydra
+from anx.overrides import config_folder, for_hydra
 
 needs_compiler = pytest.mark.skipif(shutil.which(os.environ.get("CXX") or "g++") is None, reason="needs a C++ compiler")
 

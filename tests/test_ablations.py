@@ -8,7 +8,8 @@ from conftest import compose, make_agent
 
 from anx.agent.pooler import sinusoidal_table
 from anx.build import build_rollout
-from anx.config import ConfigError, check, check_ablations
+from anx.config import check, check_ablations
+from anx.errors import ConfigError
 from anx.population import num_parameters
 from anx.rollout.device import DeviceRollout
 from anx.run import train

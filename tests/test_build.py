@@ -2,8 +2,8 @@ import pytest
 from conftest import compose
 
 from anx.build import build_rollout
-from anx.config import ConfigError
 from anx.envs.cartpole import CartPoleSwingUpHarder
+from anx.errors import ConfigError
 
 
 class Undeclared(CartPoleSwingUpHarder):

@@ -8,7 +8,9 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from anx.build import build_rollout
-from anx.config import check, check_types, config_folder, processes_of
+from anx.config import check, processes_of
+from anx.overrides import config_folder
+from anx.values import check_types
 
 CONFIGS = Path(config_folder())
 # Each group of components and the module that they live in.

@@ -27,7 +27,7 @@ from omegaconf import OmegaConf
 
 from anx.agent.agent import Agent
 from anx.build import build_agent
-from anx.config import ConfigError
+from anx.errors import ConfigError
 from anx.interop import load_into, read_weights, write_agent
 from anx.population import get_vector, num_parameters
 from anx.rollout.base import Episodes

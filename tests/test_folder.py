@@ -8,7 +8,7 @@ from conftest import compose
 from hydra.core.global_hydra import GlobalHydra
 
 import anx.run
-from anx.config import ConfigError
+from anx.errors import ConfigError
 from anx.folder import claimed, find_checkpoint
 from anx.run import train
 

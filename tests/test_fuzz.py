@@ -23,8 +23,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from anx.config import config_folder, one_line_errors
-from anx.overrides import for_hydra
+from anx.errors import one_line_errors
+from anx.overrides import config_folder, for_hydra
 from anx.prepare import prepare
 from anx.run import run
 

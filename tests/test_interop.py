@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from anx.callbacks.interruption import WholeCheckpointIO
-from anx.config import ConfigError
+from anx.errors import ConfigError
 from anx.files import whole, write_whole
 from anx.interop import load_into, read_weights, write_agent
 from anx.loggers import MetricsFile

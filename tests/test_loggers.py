@@ -11,7 +11,7 @@ import wandb
 from conftest import compose
 from wandb_file import records
 
-from anx.config import ConfigError
+from anx.errors import ConfigError
 from anx.loggers import MetricsFile, finish_wandb, make_wandb_logger, users_folder, wandb_mode
 from anx.run import train
 

@@ -13,7 +13,7 @@ from torch import nn
 from anx.agent.agent import start_search
 from anx.agent.neuron import LSTMNeuron
 from anx.agent.pooler import sinusoidal_table
-from anx.config import ConfigError
+from anx.errors import ConfigError
 from anx.prepare import build_learner, describe_device, prepare
 from anx.run import train
 

@@ -12,10 +12,11 @@ from omegaconf import OmegaConf
 import anx.evaluate
 import anx.reproduce
 from anx.build import AGENT_KEYS, build_perturbations, build_rollout
-from anx.config import check_types, config_folder
 from anx.evaluate import build_evaluation
 from anx.interop import write_agent
+from anx.overrides import config_folder
 from anx.rollout.evaluation import Evaluation
+from anx.values import check_types
 
 CONFIGS = Path(config_folder())
 CONFIG = OmegaConf.load(CONFIGS / "reproduce.yaml")

@@ -19,8 +19,8 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 import anx.sweep.__main__
-from anx.config import ConfigError
 from anx.cores import count_cores
+from anx.errors import ConfigError
 from anx.evolution.module import Evolution
 from anx.run import run
 from anx.signals import Interrupted

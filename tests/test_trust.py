@@ -13,8 +13,8 @@ from omegaconf import OmegaConf
 
 import anx.evaluate
 from anx.build import AGENT_KEYS
-from anx.config import ConfigError
 from anx.envs.car_racing import read_picture
+from anx.errors import ConfigError
 from anx.interop import write_agent
 from anx.report import write_report
 from anx.sweep.file import read_sweep_file

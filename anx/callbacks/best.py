@@ -6,7 +6,7 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 from typing_extensions import override
 
-from anx.config import ConfigError
+from anx.errors import ConfigError
 
 
 class Best(Callback):

@@ -10,8 +10,8 @@ from lightning import LightningModule
 from torch import Tensor
 
 from anx.agent.agent import Agent
-from anx.config import ConfigError
 from anx.envs.perturbations import Perturbation, Shuffle
+from anx.errors import ConfigError
 from anx.evolution.optimizer import SolverOptimizer
 from anx.evolution.resumption import check_same
 from anx.population import get_vector

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from anx.config import ConfigError
+from anx.errors import ConfigError
 from anx.evolution.cmaes import CMASolver
 from anx.evolution.solver import Solver
 from anx.evolution.state import to_arrays, to_tensors

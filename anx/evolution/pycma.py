@@ -13,7 +13,7 @@ import nevergrad as ng
 import numpy as np
 from cma.sigma_adaptation import CMAAdaptSigmaCSA, CMAAdaptSigmaTPA
 
-from anx.config import ConfigError
+from anx.errors import ConfigError
 from anx.evolution.state import State, check_has
 
 RULES = {"csa": CMAAdaptSigmaCSA, "tpa": CMAAdaptSigmaTPA}

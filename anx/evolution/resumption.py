@@ -3,7 +3,8 @@
 from collections.abc import Collection
 from typing import Any
 
-from anx.config import ConfigError, with_defaults
+from anx.errors import ConfigError
+from anx.values import with_defaults
 
 # What may change: names; how, and with how many workers, the same episodes are played; the evaluation at the end.
 FREE = {"name", "rollout", "env.processes", "env.threads", "learner.test_episodes"}

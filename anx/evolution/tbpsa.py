@@ -7,7 +7,7 @@ import nevergrad as ng
 import numpy as np
 from nevergrad.optimization.utils import Pruning
 
-from anx.config import ConfigError
+from anx.errors import ConfigError
 from anx.evolution.solver import Solver
 from anx.evolution.state import State, check_has, random_state_from_data, random_state_to_data
 

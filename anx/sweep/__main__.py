@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from anx.commands import command_line
-from anx.config import ConfigError, one_line_errors
+from anx.errors import ConfigError, one_line_errors
 from anx.signals import interruptible
 from anx.sweep.command import split_flags
 from anx.sweep.file import read_sweep_file

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from anx.commands import key_of
-from anx.config import ConfigError
+from anx.errors import ConfigError
 
 POINT = "${args_no_hyphens}"  # where W&B's agent writes a point as Hydra's overrides
 

@@ -9,9 +9,10 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from anx.config import ConfigError, check_integer
+from anx.errors import ConfigError
 from anx.sweep.command import Flags, read_command
 from anx.sweep.distribution import Choice, Distribution, Range, is_number
+from anx.values import check_integer
 
 METHODS = ("grid", "random", "bayes")
 GOALS = ("maximize", "minimize")

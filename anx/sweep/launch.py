@@ -25,9 +25,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from anx.commands import quote
-from anx.config import ConfigError, config_folder, one_line, processes_of
+from anx.config import processes_of
 from anx.cores import count_cores
-from anx.overrides import for_hydra
+from anx.errors import ConfigError, one_line
+from anx.overrides import config_folder, for_hydra
 from anx.signals import Interrupted
 from anx.sweep.command import Flags
 

@@ -10,7 +10,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from anx.agent_base import read_override
 from anx.commands import MULTIRUN, command_line, evaluation_of, key_of, without
-from anx.config import ConfigError, check_writable
+from anx.config import check_writable
+from anx.errors import ConfigError
 from anx.evaluate import make_console
 from anx.figures import save
 from anx.figures.sweep import sweep_figure

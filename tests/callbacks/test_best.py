@@ -8,7 +8,7 @@ import torch
 from conftest import compose
 
 from anx.callbacks.best import Best
-from anx.config import ConfigError
+from anx.errors import ConfigError
 from anx.evolution.module import Evolution
 from anx.interop import read_checkpoint, read_weights
 from anx.run import train

@@ -2,10 +2,10 @@ import sys
 
 import pytest
 
-from anx.config import ConfigError
 from anx.envs.ant import Ant
 from anx.envs.car_racing import CarRacing
 from anx.envs.pong import Pong
+from anx.errors import ConfigError
 
 SIMULATORS = [
     (Ant, "pybullet", r"env=ant needs PyBullet: pip install 'anx\[ant\]'"),

@@ -10,7 +10,7 @@ import torch
 from cma.sigma_adaptation import CMAAdaptSigmaCSA, CMAAdaptSigmaTPA
 from torch import nn
 
-from anx.config import ConfigError
+from anx.errors import ConfigError
 from anx.evolution import pycma
 from anx.evolution.cmaes import CMASolver
 from anx.evolution.optimizer import CMAES

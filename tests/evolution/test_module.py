@@ -9,7 +9,7 @@ import torch
 from conftest import compose, make_agent, needs_compiler
 
 import anx.evolution.module
-from anx.config import ConfigError
+from anx.errors import ConfigError
 from anx.evolution.data import TEST, TRAINING, VALIDATION, derive_seed
 from anx.evolution.module import Evolution
 from anx.evolution.optimizer import CMAES

@@ -12,8 +12,8 @@ from hydra.utils import instantiate
 from torch import nn
 
 from anx.build import build_rollout
-from anx.config import config_folder
 from anx.evolution.optimizer import NEVERGRAD_SOLVERS
+from anx.overrides import config_folder
 from anx.population import get_vector, num_parameters
 
 FILES = [path.stem for path in (Path(config_folder()) / "optimizer").glob("*.yaml")]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from anx.config import ConfigError
+from anx.errors import ConfigError
 from anx.evolution.optimizer import CMAES, NevergradOptimizer
 
 DIMENSION = 20

@@ -8,7 +8,7 @@ import torch
 from conftest import compose
 from omegaconf import OmegaConf
 
-from anx.config import ConfigError
+from anx.errors import ConfigError
 from anx.evolution.resumption import check_same
 from anx.prepare import prepare
 from anx.run import train
