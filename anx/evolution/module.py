@@ -70,6 +70,7 @@ class Evolution(LightningModule):
         self.agent_config = agent_config
         self.run_config = run_config
         self._steps = 0
+        self._seconds = 0.0
 
     def check_resumable(self, checkpoint: dict[str, Any]) -> None:
         """Raise ConfigError unless the checkpoint is of this run: its agent, its episodes and its search."""
@@ -127,12 +128,16 @@ class Evolution(LightningModule):
         self.trainer.fit_loop.epoch_loop._batches_that_stepped = self.trainer.global_step
         self._started = time.perf_counter()
 
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(*args, **kwargs)
+        self._seconds = time.perf_counter() - self._started  # before any callback draws a picture
+
     def on_train_batch_end(self, outputs: Any, batch: int, batch_idx: int) -> None:
         fitness = outputs["loss"]
         finite = fitness[fitness.isfinite()]
         metrics = {
             "train/nan_count": float(self.optimizer.nan_count),
-            "perf/steps_per_second": self._steps / (time.perf_counter() - self._started),
+            "perf/steps_per_second": self._steps / self._seconds,
             **{f"train/{key}": value for key, value in self.optimizer.statistics().items()},
         }
         if len(finite):

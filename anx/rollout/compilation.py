@@ -82,6 +82,11 @@ class CompiledStep:
         out = compiled.run(*leaves)
         return tree_unflatten([leaf[:1] for leaf in out] if single else out, compiled.out)
 
+    @property
+    def ready(self) -> bool:
+        """Whether it has been compiled, for whatever form."""
+        return bool(self._compiled)
+
     def compiled(self, leaves: list[Tensor], spec: TreeSpec) -> Compiled:
         """The step for arguments of the form of `leaves`, at least two rows of them."""
         signature = (leaves[0].device, *((leaf.dtype, leaf.shape[1:], leaf.stride()) for leaf in leaves))

@@ -121,7 +121,8 @@ class DeviceRollout(Rollout):
             self._compiled[key] = CompiledStep(make_step(copy.deepcopy(rolling.agent), self.env, rolling.sensing()))
         compiled = self._compiled[key]
         try:
-            rolling.compile(compiled)
+            if not compiled.ready:  # else every batch of this key has the form that it was compiled for
+                rolling.compile(compiled)
         except CannotCompileError as error:
             give_up_compiling(self, error)
             return None

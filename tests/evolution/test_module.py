@@ -1,5 +1,4 @@
 import csv
-import itertools
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -9,6 +8,7 @@ import torch
 from conftest import compose, make_agent, needs_compiler
 
 import anx.evolution.module
+from anx.callbacks.progress import Progress
 from anx.errors import ConfigError
 from anx.evolution.data import TEST, TRAINING, VALIDATION, derive_seed
 from anx.evolution.module import Evolution
@@ -153,17 +153,21 @@ def test_a_run_logs_what_the_interface_names(tmp_path):
 
 
 def test_the_speed_that_is_logged_counts_the_steps_that_were_simulated(tmp_path, monkeypatch):
-    play, simulated, clock = DeviceRollout.__call__, [], itertools.count(step=2)
+    play, simulated, clock = DeviceRollout.__call__, [], [0]
 
     def watched(*args, training=False, **options):
         episodes = play(*args, training=training, **options)
         if training:
             simulated.append(int(episodes.steps.sum()))
+            clock[0] += 2
         return episodes
 
+    def slow(*args):
+        clock[0] += 100
+
     monkeypatch.setattr(DeviceRollout, "__call__", watched)
-    ticking = SimpleNamespace(perf_counter=lambda: next(clock))  # a generation takes two seconds
-    monkeypatch.setattr(anx.evolution.module, "time", ticking)
+    monkeypatch.setattr(Progress, "on_train_batch_end", slow)  # a callback is no part of a generation
+    monkeypatch.setattr(anx.evolution.module, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
     run(tmp_path, "env.max_steps=100")
     assert [float(row["perf/steps_per_second"]) for row in metrics(tmp_path)] == [steps / 2 for steps in simulated]
     assert max(simulated) < 8 * 2 * 100, "some episodes end early"
