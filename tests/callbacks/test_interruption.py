@@ -137,13 +137,14 @@ def test_an_interrupted_run_that_goes_on_ships_what_it_would_have_shipped(tmp_pa
 
 @pytest.mark.parametrize("numbers", [(signal.SIGINT, signal.SIGINT), (signal.SIGINT, signal.SIGTERM)])
 def test_a_second_signal_ends_a_run_at_once_and_leaves_what_it_had(tmp_path, signals, numbers):
+    before = signal.getsignal(signal.SIGINT)
     signals("training_step", 2, *numbers)
     with pytest.raises(Interrupted) as stop:
         anx.run.run(compose(*SMALL, f"run_dir={tmp_path}"))
     assert stop.value.number == numbers[-1]
     assert read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")["global_step"] == 2
     assert (tmp_path / "agent.safetensors").is_file()
-    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 def test_a_signal_to_the_final_evaluation_leaves_the_agent_from_which_it_is_evaluated_again(
