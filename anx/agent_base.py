@@ -93,7 +93,10 @@ def on_base(config: DictConfig, overrides: Sequence[str], composed_on: str | Non
 def warn_of_difference(config: DictConfig) -> None:
     """Say so where the experiment that is chosen makes another agent of the weights than their file says."""
     ours: Any = OmegaConf.to_container(config, resolve=True)
-    agent = read_weights(config.weights).config
-    if agent and (differs := difference(agent, ours)):
-        key, then, now = differs
-        log.warning("weights=%s was trained with %s=%s; it is evaluated with %s", config.weights, key, then, now)
+    agent = read_weights(config.weights).config or {}
+    for part in ("agent", "splitter", "neuron", "pooler", "policy") if agent else ():
+        then = agent.get(part, {"_target_": ours[part]["_target_"]})  # from before that was a part: as it is by default
+        if differs := difference(part, then, ours[part]):
+            key, before, now = differs
+            log.warning("weights=%s was trained with %s=%s; it is evaluated with %s", config.weights, key, before, now)
+            return

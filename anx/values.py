@@ -4,7 +4,7 @@ import inspect
 import pkgutil
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, Union
 
 from anx.errors import ConfigError
@@ -73,22 +73,29 @@ def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     return {each.name: each.default for each in arguments if each.default is not inspect.Parameter.empty} | {**config}
 
 
-def difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
-    """The first key of an agent in which two configurations differ, with both values; None where it is the same one.
+def difference(key: str, then: Any, now: Any, free: Collection[str] = ()) -> tuple[str, Any, Any] | None:
+    """The first key, at `key` or below it, whose values differ in two configurations, with both; None if there is none.
 
-    Those of a file may be anybody's: nothing that only it names is imported.
+    What `then` says may be anybody's: nothing that only it names is imported. Where it lacks an argument, an older
+    version had not got it: it is what it would be by default.
+
+    Args:
+        key: of both.
+        then: an earlier configuration, from a file.
+        now: the one of now.
+        free: keys that may differ.
     """
-    for part in ("agent", "splitter", "neuron", "pooler", "policy"):
-        now = ours.get(part, {})
-        then = theirs.get(part, {"_target_": now.get("_target_")})
-        if not isinstance(then, dict):
-            return part, then, now
-        if then.get("_target_") == now.get("_target_"):
-            then, now = with_defaults(then), with_defaults(now)
-        for key in sorted(then.keys() | now.keys()):
-            if then.get(key) != now.get(key):
-                return f"{part}.{key}", then.get(key), now.get(key)
-    return None
+    if key in free:
+        return None
+    if not (isinstance(then, dict) and isinstance(now, dict)):
+        return (key, then, now) if then != now else None
+    if "_target_" not in now:  # parts by name, in an order that counts
+        if list(then) != list(now):
+            return key, list(then), list(now)
+    elif then.get("_target_") == now["_target_"]:  # else the earlier one's is not even looked up
+        then, now = with_defaults(then), with_defaults(now)
+    found = (difference(f"{key}.{name}", then.get(name), now.get(name), free) for name in sorted({*then, *now}))
+    return next(filter(None, found), None)
 
 
 def check_integer(key: str, value: Any, least: int, most: int = MOST_INTEGER) -> None:

@@ -4,6 +4,7 @@ import copy
 import functools
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import hydra
 import pytest
 import torch
+from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
@@ -51,6 +53,24 @@ def randomise(agent: Agent, sigma: float = 0.3, seed: int = 0) -> Agent:
         for parameter in agent.parameters():
             parameter.copy_(sigma * torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
     return agent
+
+
+@pytest.fixture
+def run_command(monkeypatch) -> Callable[..., Any]:
+    """Runs anx.run's command line in this process; returns its exit code."""
+
+    def run(*arguments: object) -> Any:
+        import anx.run
+
+        monkeypatch.setattr(sys, "argv", ["anx", *map(str, arguments)])
+        GlobalHydra.instance().clear()
+        try:
+            anx.run.main()
+        except SystemExit as end:
+            return end.code
+        return 0
+
+    return run
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """A run's folder is its own, and it finds its checkpoint there."""
 
 import multiprocessing
-import sys
 
 import pytest
 from conftest import compose
-from hydra.core.global_hydra import GlobalHydra
 
 import anx.run
 from anx.errors import ConfigError
@@ -60,20 +58,10 @@ def test_auto_goes_on_from_the_folders_last_checkpoint_if_there_is_one(tmp_path)
 
 
 @pytest.fixture
-def command(monkeypatch, tmp_path):
-    """Runs anx.run's command line in this process; returns its exit code."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["anx", *map(str, arguments)])
-        monkeypatch.chdir(tmp_path)
-        GlobalHydra.instance().clear()
-        try:
-            anx.run.main()
-        except SystemExit as end:
-            return end.code
-        return 0
-
-    return run
+def command(run_command, monkeypatch, tmp_path):
+    """A command line in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return run_command
 
 
 def test_runs_that_start_in_the_same_second_have_a_folder_each(command, monkeypatch, tmp_path):

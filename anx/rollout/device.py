@@ -1,7 +1,7 @@
 """The rollout for environments written in torch: agents, environments and episodes are one batch on one device."""
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -10,13 +10,12 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map, tree_structure, tree_unflatten
 
 from anx.agent.agent import Agent
-from anx.agent.state import returned_as
 from anx.envs.perturbations import Perturbation
-from anx.population import Packed, copy_like, in_precision_of, is_like, prepare, unflatten, vectorise, with_vector
+from anx.population import Packed, copy_like, in_precision_of, is_like, prepare, unflatten, with_vector
 from anx.rollout.base import Episodes, Moment, Rollout
 from anx.rollout.batch import Batch, Running
 from anx.rollout.compilation import CannotCompileError, CompiledStep, give_up_compiling
-from anx.rollout.loop import CompiledLoop, Loop, PlainLoop, next_draw
+from anx.rollout.loop import CompiledLoop, Loop, PlainLoop, make_step, next_draw
 from anx.rollout.sensing import Sensing
 from anx.rollout.threads import Stop, check_threads, count_threads, run_side_by_side
 
@@ -190,7 +189,7 @@ class _Rolling:
         return Running(job, torch.arange(len(job), device=job.device), [*start, *blank, *results])
 
     def compile(self, step: CompiledStep) -> None:
-        """Let the step be compiled, if it is not yet, from what the first batch would be."""
+        """Let the step be compiled from what the first batch would be."""
         sensing = self.sensing()
         sensing.draw(0)
         self._loop(step, sensing, self._batch(step, self.first(self.parts()[0])))
@@ -235,18 +234,3 @@ class _Rolling:
     def write(self, job: Tensor, returns: Tensor, lengths: Tensor) -> None:
         """What became of jobs so far."""
         self.returns[job], self.lengths[job] = returns, lengths
-
-
-def make_step(agent: Agent, env: Any, sensing: Sensing) -> Callable[..., Any]:
-    """One step of a batch [B, T]: `step(parameters [B, ...], drawn [B, T, ...], batch) -> batch`."""
-    sense, act = sensing.batched(2), vectorise(agent)
-
-    def step(parameters: Any, drawn: tuple[Tensor, ...], batch: tuple[Any, ...]) -> tuple[Any, ...]:
-        before, state, total, steps, alive = batch
-        inputs = sense(env.observe(before), drawn)  # [B, T, N, F]
-        action, state = act(*parameters, inputs, state)
-        after, reward, done = env.step(before, action)
-        total = total + torch.where(alive, reward, 0).to(total.dtype)
-        return returned_as(after, before, "env.step"), state, total, steps + alive, alive & ~done
-
-    return step

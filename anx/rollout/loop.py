@@ -1,13 +1,33 @@
 """A batch of episodes, step by step: by a step as it is, or by a compiled one."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 from torch.utils._pytree import TreeSpec, tree_leaves, tree_unflatten
 
+from anx.agent.agent import Agent
+from anx.agent.state import returned_as
+from anx.population import vectorise
 from anx.rollout.compilation import CompiledStep
 from anx.rollout.recording import Recording
 from anx.rollout.sensing import Sensing
+
+
+def make_step(agent: Agent, env: Any, sensing: Sensing) -> Callable[..., Any]:
+    """One step of a batch [B, T]: `step(parameters [B, ...], drawn [B, T, ...], batch) -> batch`."""
+    sense, act = sensing.batched(2), vectorise(agent)
+
+    def step(parameters: Any, drawn: tuple[Tensor, ...], batch: tuple[Any, ...]) -> tuple[Any, ...]:
+        before, state, total, steps, alive = batch
+        inputs = sense(env.observe(before), drawn)  # [B, T, N, F]
+        action, state = act(*parameters, inputs, state)
+        after, reward, done = env.step(before, action)
+        total = total + torch.where(alive, reward, 0).to(total.dtype)
+        return returned_as(after, before, "env.step"), state, total, steps + alive, alive & ~done
+
+    return step
 
 
 class Loop(Protocol):

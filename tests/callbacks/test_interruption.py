@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import compose
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
 import anx.run
@@ -95,19 +94,9 @@ def signals(monkeypatch):
 
 
 @pytest.fixture
-def command(monkeypatch):
-    """Runs anx.run's command line in this process; returns its exit code."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["anx", *map(str, arguments), *SMALL])
-        GlobalHydra.instance().clear()
-        try:
-            anx.run.main()
-        except SystemExit as end:
-            return end.code
-        return 0
-
-    return run
+def command(run_command):
+    """A small run's command line."""
+    return lambda *arguments: run_command(*arguments, *SMALL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
