@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.utils import parameters_to_vector
-from torch.utils._pytree import tree_flatten, tree_map
+
+from anx.internal.pytree import tree_flatten, tree_map
 
 Parameters = dict[str, Tensor]
 Module = TypeVar("Module", bound=nn.Module)

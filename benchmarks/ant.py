@@ -18,8 +18,8 @@ import torch
 from comparison import arguments, build, compare, rounds_of
 
 from anx.envs.ant import AntEnv
+from anx.perturb.pipeline import Sensing
 from anx.population import num_parameters, set_vector
-from anx.rollout.sensing import Sensing
 
 EPISODES, EPISODE = 8, 250  # a candidate, and steps of one
 OVERRIDES = ("+experiment=ant", f"env.max_steps={EPISODE}")

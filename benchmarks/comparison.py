@@ -15,9 +15,9 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import Tensor
 
-from anx.build import build_rollout
-from anx.interop import load_into, read_weights
-from anx.overrides import config_folder
+from anx.experiment.build import build_rollout
+from anx.experiment.overrides import config_folder
+from anx.experiment.weights import load_into, read_weights
 from anx.population import get_vector, num_parameters
 
 ROUNDS, QUICK_ROUNDS = 5, 3

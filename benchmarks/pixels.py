@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from comparison import arguments, build, compare, rounds_of
 
-from anx.envs.perturbations import Perturbation, Shuffle
+from anx.perturb.inputs import Perturbation, Shuffle
+from anx.perturb.pipeline import Sensing
 from anx.population import num_parameters, set_vector
-from anx.rollout.sensing import Sensing
 
 CANDIDATES = 4
 

@@ -13,8 +13,8 @@ import numpy as np
 from comparison import arguments, rounds_of
 from nevergrad.optimization.utils import Pruning
 
-from anx.evolution.cmaes import CMASolver
-from anx.evolution.pycma import RULES
+from anx.internal.pycma import RULES
+from anx.solvers.cmaes import CMASolver
 
 DIMENSION = 913
 SETTINGS = ((64, "tpa", 6), (256, "csa", 3))  # popsize, step-size rule, generations a round

@@ -14,9 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 from worlds import FRAMES, NUMBERS
 
 from anx.agent.agent import Agent
-from anx.build import build_agent, build_perturbations
-from anx.envs.perturbations import Perturbation
-from anx.overrides import config_folder
+from anx.experiment.build import build_agent, build_perturbations
+from anx.experiment.overrides import config_folder
+from anx.perturb.inputs import Perturbation
 
 GROUPS = ("splitter", "neuron", "pooler", "policy")
 NAMES = {group: sorted(path.stem for path in Path(config_folder(), group).glob("*.yaml")) for group in GROUPS}

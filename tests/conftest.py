@@ -17,8 +17,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from anx.agent.agent import Agent
-from anx.build import build_agent
-from anx.overrides import config_folder, for_hydra
+from anx.experiment.build import build_agent
+from anx.experiment.overrides import config_folder, for_hydra
 
 needs_compiler = pytest.mark.skipif(shutil.which(os.environ.get("CXX") or "g++") is None, reason="needs a C++ compiler")
 
@@ -60,12 +60,12 @@ def run_command(monkeypatch) -> Callable[..., Any]:
     """Runs anx.run's command line in this process; returns its exit code."""
 
     def run(*arguments: object) -> Any:
-        import anx.run
+        import anx.commands.run
 
         monkeypatch.setattr(sys, "argv", ["anx", *map(str, arguments)])
         GlobalHydra.instance().clear()
         try:
-            anx.run.main()
+            anx.commands.run.main()
         except SystemExit as end:
             return end.code
         return 0

@@ -7,12 +7,12 @@ import torch
 from conftest import compose, make_agent
 
 from anx.agent.pooler import sinusoidal_table
-from anx.build import build_rollout
-from anx.config import check, check_ablations
+from anx.commands.run import train
 from anx.errors import ConfigError
+from anx.experiment.build import build_rollout
+from anx.experiment.check import check, check_ablations
 from anx.population import num_parameters
 from anx.rollout.device import DeviceRollout
-from anx.run import train
 
 SCALARS, VISION = {"cartpole", "ant"}, {"pong", "car_racing"}
 MAKES_SENSE_FOR = {
@@ -101,7 +101,7 @@ def latents(*overrides):
     count, features = agent.splitter.num_inputs, agent.splitter.features
     inputs = torch.rand(count, features, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     state = agent.initial_state(count)
-    other = state._replace(previous_action=torch.ones(env.action_size, dtype=torch.float64))
+    other = state._replace(previous_action=torch.ones(env.spec.action_size, dtype=torch.float64))
     with torch.no_grad():
         return [agent.explain(agent.prepare(), inputs, each)[0].latent for each in (state, other)]
 

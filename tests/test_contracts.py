@@ -26,9 +26,9 @@ from conftest import make_agent, needs_compiler
 from omegaconf import OmegaConf
 
 from anx.agent.agent import Agent
-from anx.build import build_agent
 from anx.errors import ConfigError
-from anx.interop import load_into, read_weights, write_agent
+from anx.experiment.build import build_agent
+from anx.experiment.weights import load_into, read_weights, write_agent
 from anx.population import get_vector, num_parameters
 from anx.rollout.base import Episodes
 from anx.rollout.device import DeviceRollout

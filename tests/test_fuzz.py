@@ -23,10 +23,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from anx.errors import one_line_errors
-from anx.overrides import config_folder, for_hydra
-from anx.prepare import prepare
-from anx.run import run
+from anx.commands.run import run
+from anx.experiment.messages import one_line_errors
+from anx.experiment.overrides import config_folder, for_hydra
+from anx.experiment.prepare import prepare
 
 POINTS = int(os.environ.get("ANX_FUZZ", "250"))
 SEED = int(os.environ.get("ANX_FUZZ_SEED", "0"))

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from conftest import compose
 
-from anx.build import build_rollout
-from anx.config import check
-from anx.reproduce import chosen_tables
+from anx.commands.reproduce import chosen_tables
+from anx.experiment.build import build_rollout
+from anx.experiment.check import check
 from anx.sweep.__main__ import read_arguments
 
 ROOT = Path(__file__).parents[1]

@@ -4,9 +4,9 @@ import pytest
 import torch
 from conftest import make_agent
 
-from anx.envs.perturbations import Noise, Shuffle
+from anx.perturb.inputs import Noise, Shuffle
+from anx.perturb.pipeline import Sensing
 from anx.rollout.host import episode_seeds
-from anx.rollout.sensing import Sensing
 from anx.seeds import PERTURBATIONS, STUDY, TEST, TRAINING, VALIDATION, derive_seed
 
 

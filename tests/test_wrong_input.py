@@ -8,9 +8,9 @@ import pytest
 import torch
 from hydra.core.global_hydra import GlobalHydra
 
-import anx.evaluate
-import anx.reproduce
-import anx.run
+import anx.commands.evaluate
+import anx.commands.reproduce
+import anx.commands.run
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ RUNS = {
 
 @pytest.mark.parametrize(("arguments", "says"), RUNS.values(), ids=RUNS)
 def test_a_run_refuses(refused, arguments, says):
-    line = refused(anx.run.main, "hydra.run.dir=run", "logger=csv", "+budget=smoke", *arguments)
+    line = refused(anx.commands.run.main, "hydra.run.dir=run", "logger=csv", "+budget=smoke", *arguments)
     for part in says:
         assert part in line
 
@@ -119,7 +119,7 @@ def test_a_run_refuses(refused, arguments, says):
 def test_a_run_refuses_a_truncated_checkpoint(refused, tmp_path):
     torch.save({"state_dict": {"a": torch.zeros(1000)}}, tmp_path / "last.ckpt")
     (tmp_path / "last.ckpt").write_bytes((tmp_path / "last.ckpt").read_bytes()[:1000])
-    line = refused(anx.run.main, "logger=csv", f"ckpt_path={tmp_path / 'last.ckpt'}")
+    line = refused(anx.commands.run.main, "logger=csv", f"ckpt_path={tmp_path / 'last.ckpt'}")
     assert "last.ckpt is not a whole checkpoint" in line
 
 
@@ -128,12 +128,12 @@ def test_a_run_refuses_a_checkpoint_that_another_configuration_left(refused, mon
     base += ["report=null"]
     monkeypatch.setattr(sys, "argv", ["anx", *base, f"hydra.run.dir={tmp_path / 'run'}"])
     GlobalHydra.instance().clear()
-    anx.run.main()
+    anx.commands.run.main()
     capsys.readouterr()
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
-    popsize = refused(anx.run.main, *base, "optimizer.popsize=10", f"ckpt_path={last}")
+    popsize = refused(anx.commands.run.main, *base, "optimizer.popsize=10", f"ckpt_path={last}")
     assert "optimizer.popsize=10, but ckpt_path was trained with optimizer.popsize=8" in popsize
-    assert "pooler.num_queries" in refused(anx.run.main, *base, "pooler.num_queries=4", f"ckpt_path={last}")
+    assert "pooler.num_queries" in refused(anx.commands.run.main, *base, "pooler.num_queries=4", f"ckpt_path={last}")
 
 
 EVALUATIONS = {
@@ -168,7 +168,7 @@ EVALUATIONS = {
 def test_an_evaluation_refuses(refused, tmp_path, arguments, says):
     for name, size, key in (("ant", 2504, "params"), ("own", 913, "params"), ("other", 913, "weights")):
         np.savez(tmp_path / f"{name}.npz", **{key: np.zeros(size, np.float32)})
-    line = refused(anx.evaluate.main, *arguments)
+    line = refused(anx.commands.evaluate.main, *arguments)
     for part in says:
         assert part in line
 
@@ -188,14 +188,14 @@ REPRODUCTIONS = {
 @pytest.mark.parametrize(("arguments", "says"), REPRODUCTIONS.values(), ids=REPRODUCTIONS)
 def test_a_reproduction_refuses(refused, tmp_path, arguments, says):
     np.savez(tmp_path / "own.npz", params=np.zeros(913, np.float32))
-    line = refused(anx.reproduce.main, *arguments)
+    line = refused(anx.commands.reproduce.main, *arguments)
     for part in says:
         assert part in line
 
 
 def test_the_baseline_refuses_more_inputs_than_it_was_built_for(refused, tmp_path):
     np.savez(tmp_path / "fnn.npz", params=np.zeros(1281, np.float32))
-    line = refused(anx.evaluate.main, "+ablation=fnn", "weights=fnn.npz", "perturbations=[noise]")
+    line = refused(anx.commands.evaluate.main, "+ablation=fnn", "weights=fnn.npz", "perturbations=[noise]")
     assert "takes 5 inputs, the perturbations leave 10" in line
 
 

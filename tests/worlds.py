@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from anx.spec import Spec
+
 
 class WorldState(NamedTuple):
     seen: Tensor  # [..., *observation_shape]
@@ -19,24 +21,22 @@ class World:
     So a return tells of every action, and an action of all that was seen before. Episodes last 2 to 4 steps.
     """
 
-    max_steps = 4  # some episodes end by themselves, some are cut
-
     def __init__(self, observation_shape: tuple[int, ...], action_size: int, discrete: bool, brightness: float) -> None:
-        self.observation_shape = observation_shape
-        self.action_size = action_size
-        self.discrete = discrete
+        buttons = tuple(map(str, range(action_size)))
+        # Some episodes end by themselves, some are cut.
+        self.spec = Spec(observation_shape, buttons, max_steps=4, discrete=discrete)
         self.brightness = brightness  # the greatest number that is seen at first
 
     def reset(self, episodes: int, generator: torch.Generator) -> WorldState:
-        seen = self.brightness * torch.rand(episodes, *self.observation_shape, generator=generator)
+        seen = self.brightness * torch.rand(episodes, *self.spec.observation_shape, generator=generator)
         return WorldState(seen, torch.randint(2, 6, (episodes,), generator=generator).float())
 
     def observe(self, state: WorldState) -> Tensor:
         return state.seen
 
     def step(self, state: WorldState, action: Tensor) -> tuple[WorldState, Tensor, Tensor]:
-        push = (action * torch.linspace(0.5, 1.0, self.action_size)).sum(-1)  # [...]
-        spread = push.reshape(*push.shape, *(1 for _ in self.observation_shape))
+        push = (action * torch.linspace(0.5, 1.0, self.spec.action_size)).sum(-1)  # [...]
+        spread = push.reshape(*push.shape, *(1 for _ in self.spec.observation_shape))
         seen = 0.8 * state.seen.roll(1, dims=-1) + 0.2 * self.brightness * spread
         paid = push + 0.1 * state.seen.flatten(push.dim())[..., 0] / self.brightness
         return WorldState(seen, state.left - 1), paid, state.left <= 1
@@ -50,10 +50,10 @@ class WorldEnvs(gymnasium.vector.VectorEnv):
 
     def __init__(self, world: World, slots: int) -> None:
         self.world, self.num_envs = world, slots
-        size = world.action_size
+        size = world.spec.action_size
         one, reach = (size,), np.ones(size, np.float32)
         self.single_action_space = (
-            gymnasium.spaces.Discrete(size) if world.discrete else gymnasium.spaces.Box(-reach, reach, one)
+            gymnasium.spaces.Discrete(size) if world.spec.discrete else gymnasium.spaces.Box(-reach, reach, one)
         )
         self.states: list[Any] = [None] * slots
 
@@ -67,7 +67,7 @@ class WorldEnvs(gymnasium.vector.VectorEnv):
         return self._observe(), {}
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        actions = np.eye(self.world.action_size)[actions] if self.world.discrete else actions
+        actions = np.eye(self.world.spec.action_size)[actions] if self.world.spec.discrete else actions
         taken = torch.as_tensor(actions, dtype=torch.float32)
         answers = [
             self.world.step(state, action.unsqueeze(0)) for state, action in zip(self.states, taken, strict=True)

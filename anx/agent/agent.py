@@ -103,7 +103,7 @@ class Agent(nn.Module):
     ) -> tuple[Tensor, AgentState]:
         """Inputs [N, F] (the splitter's, perhaps perturbed), state -> action [A], state.
 
-        With `places` [A + 1] (see `anx.agent.merging`) the same up to rounding: all inputs but the first A of them are
+        With `places` [A + 1] (see `anx.agent.still`) the same up to rounding: all inputs but the first A of them are
         still, and become one.
         """
         if places is None:

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from anx.agent.lstm import lstm_step
-from anx.agent.normalisation import normalise
+from anx.agent.ops import lstm_step, normalise
 
 State = tuple[Tensor, ...]
 

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anx.agent.lstm import lstm_step
 from anx.agent.neuron import State
+from anx.agent.ops import lstm_step
 
 Output = Literal["tanh", "one_hot"]
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anx.agent.normalisation import normalise
+from anx.agent.ops import normalise
 
 
 def sinusoidal_table(rows: int, columns: int) -> Tensor:

@@ -4,7 +4,8 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from anx.internal.pytree import tree_flatten, tree_unflatten
 
 T = TypeVar("T")
 

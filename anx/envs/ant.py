@@ -18,6 +18,7 @@ from anx.cores import count_cores
 from anx.envs.extras import missing
 from anx.envs.limits import MOST_PROCESSES, MOST_STEPS, check_counts
 from anx.envs.workers import Workers
+from anx.spec import Spec
 
 Array = NDArray[np.float32]
 
@@ -28,6 +29,11 @@ TARGET = 1000.0  # where the ant walks to, along x
 PICTURE = 360  # side of a picture, pixels
 FALLEN = 0.26  # height of the torso at which an episode ends; its radius is 0.25
 JOINTS = tuple(f"{joint} {leg}" for leg in range(1, 5) for joint in ("hip", "ankle"))
+INPUTS = (
+    *("height", "sin(target)", "cos(target)", "forward speed", "sideways speed", "upward speed", "roll", "pitch"),
+    *(f"{joint} {what}" for joint in JOINTS for what in ("angle", "speed")),
+    *(f"foot {leg} contact" for leg in range(1, 5)),
+)
 
 
 class Ant:
@@ -42,20 +48,13 @@ class Ant:
 
     rollout = "host"
     overlaps = True  # steps while the policy acts for others
-    observation_shape = (28,)
-    action_size = 8
-    discrete = False
-    fps = 1 / TIME_STEP
-    input_names = (
-        *("height", "sin(target)", "cos(target)", "forward speed", "sideways speed", "upward speed", "roll", "pitch"),
-        *(f"{joint} {what}" for joint in JOINTS for what in ("angle", "speed")),
-        *(f"foot {leg} contact" for leg in range(1, 5)),
-    )
 
     def __init__(self, max_steps: int = 1000, processes: int = 0) -> None:
         check_counts(1, MOST_STEPS, max_steps=max_steps)
         check_counts(0, MOST_PROCESSES, processes=processes)
-        self.max_steps = max_steps
+        self.spec = Spec(
+            observation_shape=(len(INPUTS),), inputs=INPUTS, actuators=JOINTS, max_steps=max_steps, fps=1 / TIME_STEP
+        )
         self.processes = processes
 
     def make(self, slots: int, training: bool, pictures: bool = False) -> VectorEnv[Any, Any, Any]:
@@ -87,8 +86,8 @@ class AntEnv(gymnasium.Env[Array, Array]):
         except ImportError:
             raise missing("ant", "PyBullet", "ant") from None
         self.training = training
-        self.observation_space = Box(-5.0, 5.0, Ant.observation_shape, np.float32)
-        self.action_space = Box(-1.0, 1.0, (Ant.action_size,), np.float32)
+        self.observation_space = Box(-5.0, 5.0, (len(INPUTS),), np.float32)
+        self.action_space = Box(-1.0, 1.0, (len(JOINTS),), np.float32)
         self._bullet = pybullet
         self._client = client
         # An ant meets nothing but the boundless floor: a tree that finds who is near whom costs more than it saves.

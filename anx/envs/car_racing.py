@@ -18,6 +18,7 @@ from anx.cores import count_cores
 from anx.envs.extras import missing
 from anx.envs.limits import MOST_PROCESSES, MOST_STEPS, check_counts
 from anx.envs.workers import Workers
+from anx.spec import Spec
 
 Pixels = NDArray[np.uint8]
 
@@ -47,9 +48,6 @@ class CarRacing:
 
     rollout = "host"
     overlaps = True  # steps while the policy acts for others
-    fps = 50
-    action_size = 3
-    discrete = False
 
     def __init__(
         self,
@@ -67,14 +65,18 @@ class CarRacing:
         check_counts(0, MOST_PROCESSES, processes=processes)
         if simulator not in ("auto", "envpool", "gymnasium"):
             raise ValueError(f"env.simulator={simulator} is not one of auto, envpool, gymnasium")
-        self.max_steps = max_steps
         self.frames = frames
         self.colour = colour
         self.background = read_picture(background) if background is not None else None
         self.patience = patience
         self.simulator = simulator
         self.processes = processes
-        self.observation_shape = (frames * (3 if colour else 1), SIZE, SIZE)
+        self.spec = Spec(
+            observation_shape=(frames * (3 if colour else 1), SIZE, SIZE),
+            actuators=("steering", "gas", "brake"),
+            max_steps=max_steps,
+            fps=50,
+        )
 
     def make(self, slots: int, training: bool, pictures: bool = False) -> VectorEnv[Any, Any, Any]:
         """`slots` cars side by side, each on a track of its own; in training their patience is limited."""
@@ -89,11 +91,11 @@ class CarRacing:
         if not find_spec(needs):
             raise missing("car_racing", needs, "car-racing")
         if chosen == "envpool":
-            return EnvPoolCars(slots, self.max_steps, pictures)
+            return EnvPoolCars(slots, self.spec.max_steps, pictures)
         make: Callable[[], Any] = partial(
             gymnasium.make,
             "CarRacing-v3",
-            max_episode_steps=self.max_steps,
+            max_episode_steps=self.spec.max_steps,
             render_mode="rgb_array" if pictures else None,
         )
         if pictures:

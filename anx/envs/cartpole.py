@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from anx.envs.limits import MOST_STEPS, check_counts
+from anx.spec import Spec
 
 GRAVITY = 9.82
 CART_MASS = 0.5
@@ -42,15 +43,16 @@ class CartPoleSwingUpHarder:
     """
 
     rollout = "device"
-    observation_shape = (5,)
-    input_names = ("x", "x velocity", "cos(angle)", "sin(angle)", "angular velocity")
-    action_size = 1
-    discrete = False
-    fps = round(1 / DT)
 
     def __init__(self, max_steps: int = 1000) -> None:
         check_counts(1, MOST_STEPS, max_steps=max_steps)
-        self.max_steps = max_steps
+        self.spec = Spec(
+            observation_shape=(5,),
+            inputs=("x", "x velocity", "cos(angle)", "sin(angle)", "angular velocity"),
+            actuators=("force",),
+            max_steps=max_steps,
+            fps=round(1 / DT),
+        )
 
     def reset(self, episodes: int, generator: torch.Generator) -> CartPoleState:
         """The starts of `episodes` episodes, drawn on the CPU so that every device sees the same ones."""

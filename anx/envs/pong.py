@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from anx.cores import count_cores
 from anx.envs.extras import missing
 from anx.envs.limits import MOST_PROCESSES, MOST_STEPS, check_counts
+from anx.spec import Spec
 
 
 class Pong:
@@ -24,15 +25,17 @@ class Pong:
 
     rollout = "host"
     overlaps = True  # steps while the policy acts for others
-    observation_shape = (4, 84, 84)
-    action_size = 6
-    discrete = True
-    fps = 15  # steps of four of the console's 60 frames a second
 
     def __init__(self, max_steps: int = 27000, threads: int = 0) -> None:
         check_counts(1, MOST_STEPS, max_steps=max_steps)
         check_counts(0, MOST_PROCESSES, threads=threads)
-        self.max_steps = max_steps
+        self.spec = Spec(
+            observation_shape=(4, 84, 84),
+            actuators=("noop", "fire", "right", "left", "right and fire", "left and fire"),
+            discrete=True,
+            max_steps=max_steps,
+            fps=15,  # steps of four of the console's 60 frames a second
+        )
         self.threads = threads
 
     def make(self, slots: int, training: bool = False, pictures: bool = False) -> VectorEnv[Any, Any, Any]:
@@ -46,7 +49,7 @@ class Pong:
             "pong",
             num_envs=slots,
             num_threads=min(self.threads or count_cores(), slots),  # its own 0 is every core of the machine
-            max_num_frames_per_episode=4 * self.max_steps + 1000,  # `max_steps` ends an episode, not the emulator
+            max_num_frames_per_episode=4 * self.spec.max_steps + 1000,  # `max_steps` ends an episode, not the emulator
             autoreset_mode=AutoresetMode.NEXT_STEP,
             reward_clipping=False,
             noop_max=30,

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from anx.envs.perturbations import Perturbation
+from anx.perturb.inputs import Perturbation
 
 QUERIES = 16  # whose attention a trace keeps, at most
 STEPS = 2048  # that a trace keeps, at most; even

@@ -18,8 +18,8 @@ from torch._inductor.decomposition import select_decomp_table
 from torch._subclasses import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
-from torch.utils._pytree import TreeSpec, tree_flatten, tree_map, tree_unflatten
 
+from anx.internal.pytree import TreeSpec, tree_flatten, tree_map, tree_unflatten
 from anx.rollout.decompositions import OWN
 from anx.rollout.recording import Call, Recording, find_call
 

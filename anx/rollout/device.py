@@ -7,16 +7,16 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map, tree_structure, tree_unflatten
 
 from anx.agent.agent import Agent
-from anx.envs.perturbations import Perturbation
+from anx.internal.pytree import tree_leaves, tree_map, tree_structure, tree_unflatten
+from anx.perturb.inputs import Perturbation
+from anx.perturb.pipeline import Sensing
 from anx.population import Packed, copy_like, in_precision_of, is_like, prepare, unflatten, with_vector
 from anx.rollout.base import Episodes, Moment, Rollout
 from anx.rollout.batch import Batch, Running
 from anx.rollout.compilation import CannotCompileError, CompiledStep, give_up_compiling
 from anx.rollout.loop import CompiledLoop, Loop, PlainLoop, make_step, next_draw
-from anx.rollout.sensing import Sensing
 from anx.rollout.threads import Stop, check_threads, count_threads, run_side_by_side
 
 COMPILED_JOBS = 1000  # jobs (candidates times episodes) from which `compile: auto` compiles
@@ -98,7 +98,7 @@ class DeviceRollout(Rollout):
         env_state = tree_map(lambda x: in_precision_of(vector, x[0]), start)
         state = tree_map(partial(in_precision_of, vector), agent.initial_state(sensing.num_inputs))
         prepared = agent.prepare()
-        for t in range(self.env.max_steps):
+        for t in range(self.env.spec.max_steps):
             sensing.draw(t)
             observation = self.env.observe(env_state)
             drawn = sensing.at(torch.tensor(0, device=vector.device))
@@ -205,15 +205,15 @@ class _Rolling:
             env, sensing = self.rollout.env, self.sensing()
             step = compiled or make_step(copy.deepcopy(self.agent), env, sensing)
             jobs, t, every = self.first(job), 0, self.rollout.compact_every
-            while t < env.max_steps and len(jobs.job) and not stop.is_set():
+            while t < env.spec.max_steps and len(jobs.job) and not stop.is_set():
                 batch = self._batch(step, jobs)
                 sensing.draw(t)
                 loop = self._loop(step, sensing, batch)
                 while True:
-                    until, redrawn = next_draw(sensing, t, min(env.max_steps, t - t % every + every))
+                    until, redrawn = next_draw(sensing, t, min(env.spec.max_steps, t - t % every + every))
                     loop.step(until - t)
                     t = until
-                    if t == env.max_steps or (t % every == 0 and batch.thins_out(loop.carried)):
+                    if t == env.spec.max_steps or (t % every == 0 and batch.thins_out(loop.carried)):
                         break
                     if redrawn or sensing.draw(t):
                         loop.redraw(list(sensing.at(batch.episode)))

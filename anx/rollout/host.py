@@ -8,15 +8,15 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
 
 from anx.agent.agent import Agent
-from anx.agent.merging import apart
-from anx.envs.perturbations import Perturbation
+from anx.agent.still import apart
+from anx.internal.pytree import tree_map
+from anx.perturb.inputs import Perturbation
+from anx.perturb.pipeline import Sensing
 from anx.population import copy_like, in_precision_of, vectorise, with_vector
 from anx.rollout.base import Episodes, Moment, Rollout
 from anx.rollout.compilation import CannotCompileError, CompiledStep, give_up_compiling
-from anx.rollout.sensing import Sensing
 from anx.rollout.slots import Jobs, Share, Step, episode_seeds, to_space
 from anx.rollout.threads import Stop, check_threads, count_threads, run_side_by_side
 
@@ -38,7 +38,7 @@ class HostRollout(Rollout):
         slots: environments side by side.
         compile: true, false, or `auto`: the agent's step is compiled where at least 16 jobs are (those of all processes
             counted) and a C++ compiler (on CUDA: Triton) works: compiling takes 8 seconds, which a training gets back
-            in a few generations. Not where still inputs are merged instead (see `anx.agent.merging`): then most of the
+            in a few generations. Not where still inputs are merged instead (see `anx.agent.still`): then most of the
             work is not there.
         threads: of the policy on the CPU, each with slots of its own; null: one a core. One is best where the time goes
             into environments that step in processes of their own.
@@ -103,7 +103,7 @@ class HostRollout(Rollout):
         with torch.inference_mode():  # a thread's own
             agent = copy_like(self.agent, jobs.population)
             step = self._step(agent, perturbations, jobs.population.dtype, compiled)
-            shares = [Share(agent, step, self.env.max_steps, envs, jobs, perturbations) for envs in group]
+            shares = [Share(agent, step, self.env.spec.max_steps, envs, jobs, perturbations) for envs in group]
             for share in shares:
                 share.act()
             while shares and not stop.is_set():
@@ -153,7 +153,7 @@ class HostRollout(Rollout):
             sense, prepared = sensing.batched(0), agent.prepare()
             state = tree_map(partial(in_precision_of, vector), agent.initial_state(sensing.num_inputs))
             observation, _ = envs.reset(seed=first.tolist())
-            for t in range(self.env.max_steps):
+            for t in range(self.env.spec.max_steps):
                 sensing.draw(t)
                 seen = torch.from_numpy(observation[0].copy()).to(vector.device)
                 drawn = sensing.at(torch.tensor(0, device=vector.device))
@@ -197,7 +197,7 @@ def plain_step(agent: Agent, perturbations: Sequence[Perturbation], dtype: torch
 
 
 def merging_step(agent: Agent, perturbations: Sequence[Perturbation], dtype: torch.dtype) -> Step:
-    """The same up to rounding, with still inputs merged into one (see `anx.agent.merging`)."""
+    """The same up to rounding, with still inputs merged into one (see `anx.agent.still`)."""
     sense, act = Sensing(agent, perturbations, 1, 0).batched(2), vectorise(agent)
 
     def step(parameters: Any, drawn: tuple[Tensor, ...], observation: Tensor, state: Any) -> Any:

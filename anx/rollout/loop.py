@@ -5,14 +5,14 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import TreeSpec, tree_leaves, tree_unflatten
 
 from anx.agent.agent import Agent
 from anx.agent.state import returned_as
+from anx.internal.pytree import TreeSpec, tree_leaves, tree_unflatten
+from anx.perturb.pipeline import Sensing
 from anx.population import vectorise
 from anx.rollout.compilation import CompiledStep
 from anx.rollout.recording import Recording
-from anx.rollout.sensing import Sensing
 
 
 def make_step(agent: Agent, env: Any, sensing: Sensing) -> Callable[..., Any]:

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from gymnasium.spaces import Discrete
 from torch import Tensor
-from torch.utils._pytree import tree_map
 
 from anx.agent.agent import Agent
-from anx.envs.perturbations import Perturbation
+from anx.internal.pytree import tree_map
+from anx.perturb.inputs import Perturbation
+from anx.perturb.pipeline import Sensing
 from anx.population import in_precision_of, prepare, unflatten
-from anx.rollout.sensing import Sensing
 
 Step = Callable[..., Any]
 

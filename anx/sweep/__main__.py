@@ -4,8 +4,9 @@ import logging
 import sys
 from pathlib import Path
 
-from anx.commands import command_line
-from anx.errors import ConfigError, one_line_errors
+from anx.errors import ConfigError
+from anx.experiment.command_line import command_line
+from anx.experiment.messages import one_line_errors
 from anx.signals import interruptible
 from anx.sweep.command import split_flags
 from anx.sweep.file import read_sweep_file

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from anx.commands import key_of
 from anx.errors import ConfigError
+from anx.experiment.command_line import key_of
 
 POINT = "${args_no_hyphens}"  # where W&B's agent writes a point as Hydra's overrides
 

@@ -10,9 +10,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from anx.errors import ConfigError
+from anx.experiment.values import check_integer
 from anx.sweep.command import Flags, read_command
 from anx.sweep.distribution import Choice, Distribution, Range, is_number
-from anx.values import check_integer
 
 METHODS = ("grid", "random", "bayes")
 GOALS = ("maximize", "minimize")

@@ -24,11 +24,12 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from anx.commands import quote
-from anx.config import processes_of
 from anx.cores import count_cores
-from anx.errors import ConfigError, one_line
-from anx.overrides import config_folder, for_hydra
+from anx.errors import ConfigError
+from anx.experiment.check import processes_of
+from anx.experiment.command_line import quote
+from anx.experiment.messages import one_line
+from anx.experiment.overrides import config_folder, for_hydra
 from anx.signals import Interrupted
 from anx.sweep.command import Flags
 

@@ -5,9 +5,9 @@ import math
 import re
 from pathlib import Path
 
-from anx.commands import override
-from anx.figures import read_metrics
+from anx.experiment.command_line import override
 from anx.sweep.distribution import Point
+from anx.views.figures import read_metrics
 
 LONGEST_NAME = 150  # file systems allow 255
 

@@ -8,16 +8,15 @@ from typing import Any
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from anx.agent_base import read_override
-from anx.commands import MULTIRUN, command_line, evaluation_of, key_of, without
-from anx.config import check_writable
+from anx.commands.evaluate import make_console
+from anx.commands.run import run
 from anx.errors import ConfigError
-from anx.evaluate import make_console
-from anx.figures import save
-from anx.figures.sweep import sweep_figure
+from anx.experiment.check import check_writable
+from anx.experiment.command_line import MULTIRUN, command_line, evaluation_of, key_of, without
+from anx.experiment.file_base import read_override
+from anx.experiment.trust import check_overrides, trust_override
+from anx.experiment.weights import read_weights
 from anx.files import write_whole
-from anx.interop import read_weights
-from anx.run import run
 from anx.signals import Interrupted
 from anx.sweep.command import Flags
 from anx.sweep.distribution import Choice, Point
@@ -26,7 +25,8 @@ from anx.sweep.launch import Launches, Task, exit_code, open_launches
 from anx.sweep.points import is_finished, last_value, launch_overrides, name_of, to_overrides
 from anx.sweep.search import Bayes, Grid, Random, Search
 from anx.sweep.table import Row, contents, means, print_tables, rank, to_csv, to_markdown
-from anx.trust import check_overrides, trust_override
+from anx.views.figures import save
+from anx.views.figures.sweep import sweep_figure
 
 log = logging.getLogger(__name__)
 

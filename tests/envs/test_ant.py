@@ -70,7 +70,7 @@ def test_a_fallen_ant_ends_the_episode_and_pays_the_bonus_back():
 
 
 def test_every_input_has_a_name():
-    assert len(set(Ant.input_names)) == len(Ant.input_names) == 28
+    assert len(set(Ant().spec.inputs)) == len(Ant().spec.inputs) == 28
 
 
 def test_the_number_of_processes_changes_nothing():

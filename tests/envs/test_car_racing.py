@@ -44,7 +44,7 @@ def drive(cars, seeds, steps, first=0):
 def test_a_seed_is_a_track_whatever_slot_it_is_driven_in(make, simulator):
     cars = make(3, simulator=simulator, processes=2)
     frames, rewards = drive(cars, [4, 5, 4], 30)
-    assert frames.shape[1:] == (3, *CarRacing().observation_shape)
+    assert frames.shape[1:] == (3, *CarRacing().spec.observation_shape)
     assert frames.dtype == np.uint8
     assert np.array_equal(frames[:, 0], frames[:, 2])
     assert np.array_equal(rewards[:, 0], rewards[:, 2])

@@ -16,9 +16,9 @@ def games():
 
 def test_a_game_gives_four_gray_frames_of_84x84_and_takes_six_buttons(games):
     observation, _ = games.reset(seed=np.array([1, 2]))
-    assert observation.shape == (2, *Pong.observation_shape)
+    assert observation.shape == (2, *Pong().spec.observation_shape)
     assert observation.dtype == np.uint8
-    assert games.single_action_space.n == Pong.action_size
+    assert games.single_action_space.n == Pong().spec.action_size
 
 
 def test_the_same_seed_is_the_same_game(games):

@@ -6,10 +6,11 @@ from conftest import make_agent
 from torch import Tensor
 
 from anx.envs.cartpole import CartPoleSwingUpHarder
-from anx.envs.perturbations import Duplicate, Noise, Occlude, Shuffle
+from anx.perturb.inputs import Duplicate, Noise, Occlude, Shuffle
 from anx.population import get_vector, num_parameters, set_vector
 from anx.rollout.batch import arrange
 from anx.rollout.device import DeviceRollout
+from anx.spec import Spec
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 
@@ -35,7 +36,7 @@ def one_by_one(agent, env, population, episodes, seed, order=None):
         for r in range(episodes):
             world = type(starts)(*(x[r].to(population) for x in starts))
             state = agent.initial_state(5)
-            for _ in range(env.max_steps):
+            for _ in range(env.spec.max_steps):
                 action, state = agent(prepared, agent.splitter(env.observe(world)), state)
                 world, reward, done = env.step(world, action)
                 returns[p, r] += reward
@@ -100,7 +101,7 @@ class Countdown(NamedTuple):
 class EndsEarly:
     """Episode r ends after r + 1 steps, and pays 1 a step, after its end too."""
 
-    max_steps = 20
+    spec = Spec((5,), ("push",), max_steps=20)
 
     def reset(self, episodes, generator):
         return Countdown(torch.arange(1.0, episodes + 1))

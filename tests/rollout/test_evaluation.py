@@ -6,9 +6,9 @@ from conftest import compose, make_agent
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from anx.build import build_rollout
-from anx.envs.perturbations import Duplicate, Noise, Shuffle
-from anx.interop import load_into, read_weights
+from anx.experiment.build import build_rollout
+from anx.experiment.weights import load_into, read_weights
+from anx.perturb.inputs import Duplicate, Noise, Shuffle
 from anx.rollout.device import DeviceRollout
 from anx.rollout.evaluation import evaluate, share_that_differs, summarise
 

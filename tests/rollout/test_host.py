@@ -7,11 +7,12 @@ import torch
 from conftest import make_agent
 from toys import Walk
 
-from anx.envs.perturbations import Duplicate, Noise, Occlude, Shuffle
 from anx.envs.workers import Workers
+from anx.perturb.inputs import Duplicate, Noise, Occlude, Shuffle
 from anx.population import num_parameters, set_vector
 from anx.rollout.host import HostRollout
 from anx.rollout.slots import Jobs, episode_seeds, to_space
+from anx.spec import Spec
 
 
 class Flicker:
@@ -56,10 +57,8 @@ class Flickers(gymnasium.vector.VectorEnv):
 
 
 class World:
-    observation_shape = (4, 84, 84)
-    action_size = 6
-    discrete = True
-    max_steps = 9
+    spec = Spec((4, 84, 84), tuple("abcdef"), max_steps=9, discrete=True)
+    overlaps = False
 
     def make(self, slots, training, pictures=False):
         return Flickers(slots)
@@ -82,7 +81,7 @@ def test_every_job_is_played_as_if_alone(agent):
             set_vector(agent, population[p])
             for r in range(4):
                 game, state = Flicker(seeds[r]), agent.initial_state(196)
-                for _ in range(World.max_steps):
+                for _ in range(World.spec.max_steps):
                     inputs = agent.splitter(torch.from_numpy(game.frames)).double()
                     action, state = agent(agent.prepare(), inputs, state)
                     reward, ended = game.step(int(action.argmax()))
@@ -93,7 +92,7 @@ def test_every_job_is_played_as_if_alone(agent):
     ours = HostRollout(agent, World(), slots=5)(population, 4, seed=5)
     torch.testing.assert_close(ours.returns.float(), returns, rtol=0, atol=1e-5)
     assert ours.steps.tolist() == lengths.tolist()
-    assert lengths.min() < World.max_steps == lengths.max()  # some games end by themselves, some are cut
+    assert lengths.min() < World.spec.max_steps == lengths.max()  # some games end by themselves, some are cut
 
 
 @pytest.mark.parametrize("perturbations", [[], [Shuffle(every=2), Noise(3, 0.5)], [Duplicate()], [Occlude(0.3)]])
@@ -175,10 +174,7 @@ def test_only_training_is_told_that_it_is(agent):
 
 
 class Walks:
-    observation_shape = (5,)
-    action_size = 1
-    discrete = False
-    max_steps = 9
+    spec = Spec((5,), ("push",), max_steps=9)
     overlaps = True
 
     def __init__(self, deadly=None, files=()):

@@ -2,11 +2,11 @@ import pytest
 import torch
 from conftest import make_agent
 
-from anx.envs.perturbations import Shuffle
-from anx.figures import attention_by_query, attention_figure, latent_figure
+from anx.perturb.inputs import Shuffle
 from anx.population import get_vector
 from anx.rollout.base import STEPS, Moment, Rollout
 from anx.rollout.device import DeviceRollout
+from anx.views.figures import attention_by_query, attention_figure, latent_figure
 
 
 class Film(Rollout):
@@ -47,7 +47,7 @@ def test_a_trace_keeps_evenly_spaced_steps_and_every_reward(steps, monkeypatch):
 @pytest.mark.parametrize("experiment", ["ant", "pong", "car_racing"])
 def test_a_kept_step_holds_what_figures_show_and_no_more(experiment):
     agent, env = make_agent(f"+experiment={experiment}")
-    film = Film(agent, env.observation_shape, 3)
+    film = Film(agent, env.spec.observation_shape, 3)
     trace = film.trace(get_vector(agent), 0)
     (moment, *_) = film.watch(None, 0)
     observation = moment.observation.numel() * moment.observation.element_size()
@@ -70,7 +70,7 @@ def test_the_figures_of_a_long_episode_show_the_steps_that_are_kept(monkeypatch)
     difference = latent_figure(plain, shorter).axes[2].lines[0]
     assert difference.get_xdata().tolist() == plain.steps[::2].tolist()
     assert difference.get_ydata() == pytest.approx([1.0] * len(plain.steps[::2]), abs=1e-12)
-    for figure in (attention_figure(shuffled, agent.splitter), attention_by_query(shuffled, env.input_names)):
+    for figure in (attention_figure(shuffled, agent.splitter), attention_by_query(shuffled, env.spec.inputs)):
         image = figure.axes[0].images[0]
         assert image.get_array().shape == (5, len(shuffled.steps))
         assert image.get_extent()[:2] == [0, len(shuffled.rewards)]

@@ -1,0 +1,25 @@
+"""What components have in common: forms of torch's operations that torch.func can vectorise, or that are quicker."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def lstm_step(cell: nn.LSTMCell, seen: Tensor, hidden: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+    """Input [..., F], hidden and cell state [..., H] -> hidden and cell state, as `cell` itself would give them.
+
+    torch.func cannot vectorise the fused LSTMCell; its parameters and its mathematics are these.
+    """
+    gates = F.linear(seen, cell.weight_ih, cell.bias_ih)
+    gates = gates + F.linear(hidden, cell.weight_hh, cell.bias_hh)  # [..., 4 H]
+    i, f, g, o = gates.chunk(4, dim=-1)
+    memory = f.sigmoid() * memory + i.sigmoid() * g.tanh()
+    return o.sigmoid() * memory.tanh(), memory
+
+
+def normalise(x: Tensor, epsilon: float = 1e-5) -> Tensor:
+    """Layer normalisation over the last axis [..., C] without learnable parameters.
+
+    torch's own, made for rows of hundreds, takes two and a half times as long on rows of 36 or 16 on the CPU.
+    """
+    centred = x - x.mean(dim=-1, keepdim=True)
+    return centred * ((centred * centred).mean(dim=-1, keepdim=True) + epsilon).rsqrt()

@@ -1,0 +1,189 @@
+"""`python -m anx.reproduce`: the paper's tables beside what given weights score here -> tables, Markdown."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from typing import Any, NamedTuple
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+from rich.table import Table
+
+from anx.agent.agent import Agent
+from anx.commands.evaluate import build_evaluation, find_output, make_console
+from anx.errors import ConfigError
+from anx.experiment.build import AGENT_KEYS
+from anx.experiment.file_base import EVALUATION, store_base
+from anx.experiment.program import run_main
+from anx.experiment.values import check_integer
+from anx.experiment.weights import read_weights
+from anx.files import write_whole
+from anx.perturb.inputs import Perturbation
+from anx.rollout.base import Rollout
+from anx.rollout.evaluation import Evaluation, evaluate, summarise
+from anx.seeds import LARGEST
+
+log = logging.getLogger(__name__)
+
+NUMBERS = ("paper", "here", "std. error", "episodes", "seconds")
+LEGEND = (
+    "Mean ± standard deviation of an episode's return; standard error of the mean, episodes and seconds of those here."
+)
+
+
+class Job(NamedTuple):
+    """An evaluation; cells with the same one share its result."""
+
+    agent: str
+    overrides: tuple[str, ...]
+
+
+class Cell(NamedTuple):
+    """What one cell of a table compares."""
+
+    row: str
+    column: str
+    paper: list[float] | None  # mean and standard deviation
+    job: Job | None  # None: nothing to evaluate
+
+
+def reproduce(config: DictConfig) -> None:
+    """Evaluate every cell whose weights are given; print the tables, and write them whenever a cell is finished.
+
+    Runs inside `hydra.main`, whose search path for configs it composes the evaluations from.
+    """
+    if config.episodes is not None:
+        check_integer("episodes", config.episodes, least=1)
+    check_integer("seed", config.seed, least=0, most=LARGEST)
+    output = find_output(config.output, ".md")
+    tables = {name: list(read_cells(config, name)) for name in chosen_tables(config)}
+    jobs = dict.fromkeys(cell.job for cells in tables.values() for cell in cells if cell.job)
+    built = {job: build(config, job) for job in jobs}  # all at once: what is wrong must not show after hours
+    results: dict[Job, Evaluation] = {}
+    try:
+        for job, (agent, rollout, perturbations) in built.items():
+            episodes = config.episodes or config.agents[job.agent].episodes
+            with closing(rollout):
+                results[job] = evaluate(agent, rollout, episodes, config.seed, perturbations)
+            if output:
+                write_whole(output, markdown(config, tables, results))
+            _, here, _, count, seconds = numbers(None, results[job])
+            cell = " ".join([job.agent, *job.overrides])
+            log.info("%d of %d: %s: %s over %s episodes, %s s", len(results), len(built), cell, here, count, seconds)
+    except KeyboardInterrupt:
+        log.info("interrupted after %d of %d cells", len(results), len(built))
+        raise SystemExit(130) from None
+    finally:
+        print_tables(config, tables, results)
+        if not built:
+            given = " ".join(f"weights.{name}=PATH" for name in config.weights)
+            log.info("the paper's figures only: no weights are given for these tables; give them with %s", given)
+        if output and (results or not built):
+            write_whole(output, markdown(config, tables, results))
+            log.info("written to %s", output)
+
+
+def chosen_tables(config: DictConfig) -> list[str]:
+    """The names of the tables to print."""
+    if config.tables is None:
+        return list(config.definitions)
+    names = list(config.tables) if OmegaConf.is_list(config.tables) else [config.tables]
+    for name in names:
+        if name not in list(config.definitions):
+            raise ConfigError(f"tables={name} is unknown; allowed: {', '.join(config.definitions)}")
+    return names
+
+
+def read_cells(config: DictConfig, name: str) -> Iterator[Cell]:
+    """The cells of a table, row by row."""
+    table = config.definitions[name]
+    for row, content in table.rows.items():
+        given = content.agent is not None and config.weights[content.agent] is not None
+        for column, paper in content.paper.items():
+            overrides = table.columns[column]
+            job = Job(content.agent, tuple(overrides)) if given and overrides is not None else None
+            yield Cell(row, column, paper, job)
+
+
+def build(config: DictConfig, job: Job) -> tuple[Agent, Rollout, list[Perturbation]]:
+    """What `anx.evaluate` would build for a job; an agent that its file describes plays in the world of the table."""
+    key, path = f"weights.{job.agent}", config.weights[job.agent]
+    base, overrides = EVALUATION, list(config.agents[job.agent].overrides)
+    if agent := read_weights(path, key).config:
+        source, row = f"{key}={path}", hydra.compose(EVALUATION, overrides)
+        base, overrides = store_base(in_world_of(row, agent, source), source, config.trust), []
+    evaluation = hydra.compose(base, [*overrides, *job.overrides])
+    evaluation.weights, evaluation.device = path, config.device
+    return build_evaluation(evaluation, key)
+
+
+def in_world_of(row: DictConfig, agent: Any, source: str) -> dict[str, Any]:
+    """A file's agent where a table's row plays; ConfigError unless its parts are of the row's kinds.
+
+    Args:
+        row: the configuration of the row.
+        agent: what the file says.
+        source: of it.
+    """
+    ours: Any = OmegaConf.to_container(row, resolve=True)
+    for part in ("env", *(key for key in AGENT_KEYS if key not in ("env", "rollout"))):
+        theirs = agent.get(part, ours[part]) if isinstance(agent, dict) else None
+        kind = theirs.get("_target_") if isinstance(theirs, dict) else theirs
+        if kind != ours[part]["_target_"]:
+            raise ConfigError(f"{source} has {part} {kind}, the row is of agents with {ours[part]['_target_']}")
+    return {**agent, **{key: ours[key] for key in ("name", "env", "rollout")}}
+
+
+def numbers(paper: list[float] | None, result: Evaluation | None) -> list[str]:
+    """The texts for `NUMBERS`."""
+    figures = "{:.0f} ± {:.0f}".format(*paper) if paper else "-"
+    if result is None:
+        return [figures, *"-" * (len(NUMBERS) - 1)]
+    here = summarise(result.returns)
+    own = f"{here['mean']:.0f} ± {here['std']:.0f}"
+    return [figures, own, f"{here['sem']:.1f}", str(here["episodes"]), f"{result.seconds:.1f}"]
+
+
+def lines(cells: list[Cell], results: Mapping[Job, Evaluation]) -> Iterator[list[str]]:
+    """A table's lines, one a cell."""
+    for cell in cells:
+        yield [cell.row, cell.column, *numbers(cell.paper, results.get(cell.job) if cell.job else None)]
+
+
+def print_tables(config: DictConfig, tables: Mapping[str, list[Cell]], results: Mapping[Job, Evaluation]) -> None:
+    """The tables for a person to read."""
+    console = make_console()
+    for name, cells in tables.items():
+        definition = config.definitions[name]
+        table = Table(title=f"{name}: {definition.title}", title_justify="left")
+        for header in ("agent", definition.axis):
+            table.add_column(header, no_wrap=True)
+        for header in NUMBERS:
+            table.add_column(header, justify="right", no_wrap=True)
+        previous = None
+        for row, *rest in lines(cells, results):
+            if previous not in (None, row):
+                table.add_section()
+            table.add_row(row if row != previous else "", *rest)
+            previous = row
+        console.print(table)
+    console.print(LEGEND)
+
+
+def markdown(config: DictConfig, tables: Mapping[str, list[Cell]], results: Mapping[Job, Evaluation]) -> str:
+    """The tables, and what they were made with, in Markdown."""
+    parts = [
+        "# The tables of Tang & Ha 2021, and what was measured here",
+        f"{LEGEND} Seed {config.seed}.",
+        "\n".join(f"- `weights.{name}={path}`" for name, path in config.weights.items() if path is not None),
+    ]
+    for name, cells in tables.items():
+        definition = config.definitions[name]
+        header = ["agent", definition.axis, *NUMBERS]
+        rows = [header, ["---", "---", *["---:"] * len(NUMBERS)], *lines(cells, results)]
+        parts += [f"## {definition.title}", "\n".join(f"| {' | '.join(row)} |" for row in rows)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def main() -> None:
+    run_main(reproduce, "reproduce")

@@ -1,0 +1,102 @@
+"""An evaluation's configuration: what the file of weights says of its agent, and on top of it the command line."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, QuotedString
+from omegaconf import DictConfig, OmegaConf
+
+from anx.experiment.build import AGENT_KEYS
+from anx.experiment.overrides import config_folder
+from anx.experiment.trust import check_agent_config
+from anx.experiment.values import difference
+from anx.experiment.weights import read_weights
+
+log = logging.getLogger(__name__)
+
+EVALUATION = "evaluate"  # the configuration of an agent that is described on the command line
+OF_FILE = "evaluate_weights"  # the same, of one that is described by its file
+OPTION = "weights"  # what a file says of a part, as an option of that part's group
+
+
+def find_base(path: Any, trust: Any, experiment: Any) -> str:
+    """The name of the configuration that an evaluation's command line is to be composed on.
+
+    If the weights' file describes its agent, and no experiment is chosen, that is one that has been made of it.
+    """
+    if experiment is not None or not isinstance(path, str) or "${" in path or Path(path).suffix == ".npz":
+        return EVALUATION
+    agent = read_weights(path).config
+    return EVALUATION if not agent else store_base(agent, f"weights={path}", () if trust is None else trust)
+
+
+def read_override(overrides: Sequence[str], key: str) -> Any:
+    """What a command line sets a key to; None where it does not. Of several values, a multirun's, it is the first."""
+    texts = [each for each in overrides if each.partition("=")[0].lstrip("+") == key]
+    value: Any = None
+    for override in OverridesParser.create().parse_overrides(texts):
+        value = override.value()
+        if isinstance(value, ChoiceSweep):
+            value = value.list[0]
+            value = value.text if isinstance(value, QuotedString) else value
+    return value
+
+
+def store_base(agent: Any, source: str, trust: Sequence[str] = ()) -> str:
+    """Make the configuration of an evaluation of what a file says of its agent, all checked; returns its name.
+
+    What the file says of a part is a further option of that part's group, and chosen: other choices replace it, an
+    ablation's too, and values are set in it.
+
+    Args:
+        agent: as it was read.
+        source: of it, weights=PATH.
+        trust: packages whose components it may name.
+    """
+    check_agent_config(agent, source, trust)
+    store = ConfigStore.instance()
+    for part in AGENT_KEYS:
+        if part in agent:
+            store.store(group=part, name=OPTION, node=agent[part])
+    base: Any = OmegaConf.load(Path(config_folder(), f"{EVALUATION}.yaml"))
+    base.defaults = [choose(each, agent) for each in base.defaults]
+    base.name = agent.get("name", base.name)
+    store.store(name=OF_FILE, node=base)
+    return OF_FILE
+
+
+def choose(default: Any, agent: Mapping[str, Any]) -> Any:
+    """An entry of a defaults list, with the file's option where the file has one."""
+    group = next(iter(default)) if OmegaConf.is_dict(default) else None
+    return {group: OPTION} if group in AGENT_KEYS and group in agent else default
+
+
+def on_base(config: DictConfig, overrides: Sequence[str], composed_on: str | None) -> DictConfig:
+    """What Hydra composed of `overrides`, on the base that it should have been composed on.
+
+    Another one, where that could not be known before: in a multirun over files, or with a path that refers to others.
+    """
+    if composed_on not in (EVALUATION, OF_FILE):  # the user's own
+        return config
+    experiment = read_override(overrides, "experiment")
+    if experiment is not None:
+        warn_of_difference(config)
+    base = find_base(config.weights, config.trust, experiment)
+    return config if base == composed_on == EVALUATION else hydra.compose(base, list(overrides))
+
+
+def warn_of_difference(config: DictConfig) -> None:
+    """Say so where the experiment that is chosen makes another agent of the weights than their file says."""
+    ours: Any = OmegaConf.to_container(config, resolve=True)
+    agent = read_weights(config.weights).config or {}
+    for part in ("agent", "splitter", "neuron", "pooler", "policy") if agent else ():
+        then = agent.get(part, {"_target_": ours[part]["_target_"]})  # from before that was a part: as it is by default
+        if differs := difference(part, then, ours[part]):
+            key, before, now = differs
+            log.warning("weights=%s was trained with %s=%s; it is evaluated with %s", config.weights, key, before, now)
+            return

@@ -1,0 +1,51 @@
+"""Overrides of a command line on their way to Hydra."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import OverrideParseException
+from omegaconf import OmegaConf
+from omegaconf.errors import GrammarParseError
+
+from anx.experiment.command_line import quote
+
+
+def config_folder() -> str:
+    """The folder of the configs: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    inside = package / "configs"
+    return str(inside if inside.is_dir() else package.parent / "configs")
+
+
+def for_hydra(arguments: Iterable[str]) -> list[str]:
+    """Arguments as Hydra takes them: of a group it knows names and lists only, so null is an empty list to it.
+
+    `logger=null` becomes `logger=[]`, and `neuron=3` the name '3', which Hydra then finds no file for.
+    """
+    return [_choice(each) if _is_of_group(each) else each for each in arguments]
+
+
+def _is_of_group(argument: str) -> bool:
+    """Whether an argument chooses from a group, `env=ant`, or adds such a choice, `+ablation=fnn`."""
+    key, equals, _ = argument.removeprefix("+").partition("=")
+    is_name = bool(equals) and key.replace("/", "").isidentifier()
+    return is_name and (key.startswith("hydra/") or Path(config_folder(), key).is_dir())
+
+
+def _choice(override: str) -> str:
+    (parsed,) = OverridesParser.create().parse_overrides([override])
+    key, _, text = override.partition("=")
+    value = parsed.value()
+    if isinstance(value, str):
+        try:
+            OmegaConf.create({key: value})  # Hydra says nothing of an interpolation that is none
+        except GrammarParseError as error:
+            raise OverrideParseException(override, str(error)) from None
+    if parsed.is_sweep_override() or isinstance(value, str | dict):
+        return override
+    if isinstance(value, list):
+        if all(isinstance(each, str) for each in value):
+            return override
+        return f"{key}=[{','.join(quote(str(each)) for each in value)}]"
+    return f"{key}=[]" if value is None else f"{key}={quote(text)}"

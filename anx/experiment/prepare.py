@@ -1,0 +1,143 @@
+"""From a configuration to all that a run needs: checked and built before anything is logged."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from hydra.utils import instantiate
+from lightning import Trainer, seed_everything
+from lightning.pytorch.callbacks import Checkpoint
+from omegaconf import DictConfig, OmegaConf
+
+from anx.agent.agent import start_search
+from anx.cores import count_cores
+from anx.errors import ConfigError
+from anx.experiment.build import AGENT_KEYS, build_perturbations, build_rollout
+from anx.experiment.callbacks.interruption import WholeCheckpointIO
+from anx.experiment.check import check, processes_of
+from anx.experiment.folder import find_checkpoint
+from anx.experiment.memory import check_memory
+from anx.experiment.messages import one_line
+from anx.experiment.trust import packages_to_trust
+from anx.experiment.weights import load_into, read_checkpoint, read_weights
+
+REQUIRED = (*AGENT_KEYS, "optimizer", "learner", "trainer")
+
+
+class Prepared(NamedTuple):
+    """A run that can start."""
+
+    learner: Any
+    trainer: Trainer
+    callbacks: list[Any]
+    checkpoint: Path | None  # to go on from
+    draw: Callable[[Path], Path] | None  # writes the report of a run's folder
+
+
+def prepare(config: DictConfig) -> Prepared:
+    """What `config` trains, and what trains it; raises where something is wrong."""
+    check_parts(config)
+    check(config)
+    checkpoint = find_checkpoint(config.ckpt_path, Path(config.run_dir))
+    learner = build_learner(config, checkpoint)
+    callbacks = [instantiate(each) for each in chosen(config, "callbacks").values()]
+    trainer = build_trainer(config, callbacks)
+    draw = instantiate(config.report, trust=packages_to_trust(config)) if config.get("report") else None
+    return Prepared(learner, trainer, callbacks, checkpoint, draw)
+
+
+def check_parts(config: DictConfig) -> None:
+    """Whether the parts that a run can't do without are there, and the others are parts."""
+    for key in REQUIRED:
+        if not OmegaConf.is_dict(config.get(key)) or "_target_" not in config[key]:
+            raise ConfigError(f"{key}={config.get(key)}: a run needs one; --help lists those that there are")
+    for key, part in (
+        ("report", config.get("report")),
+        *chosen(config, "callbacks").items(),
+        *chosen(config, "perturbations").items(),
+    ):
+        if part is not None and "_target_" not in (part if OmegaConf.is_dict(part) else ()):
+            raise ConfigError(f"{key}={part} must be null or a part with a _target_")
+    if processes_of(config) > 1 and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+        raise ConfigError("trainer.devices times trainer.num_nodes must be 1 in a multirun: a job has one process")
+
+
+def chosen(config: DictConfig, group: str) -> dict[str, Any]:
+    """The parts of an optional group; none where it is null or left out."""
+    parts = config.get(group) or {}
+    if not OmegaConf.is_dict(config.get(group, OmegaConf.create())) and parts:
+        raise ConfigError(f"{group}={parts} must be null or parts by name")
+    return {f"{group}.{name}": part for name, part in parts.items() if part is not None}
+
+
+def build_learner(config: DictConfig, checkpoint: Path | None = None) -> Any:
+    """The learner with its agent, which can go on from `checkpoint`."""
+    state = read_checkpoint(checkpoint) if checkpoint else None
+    seed_everything(config.seed, verbose=False)
+    agent, rollout = build_rollout(config)
+    if config.weights:
+        load_into(agent, read_weights(config.weights), config.weights)
+    else:
+        start_search(agent)
+    check_memory(config, sum(each.numel() for each in agent.parameters()))
+    resolved: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    learner: Any = instantiate(
+        config.learner,
+        agent=agent,
+        rollout=rollout,
+        optimizer=instantiate(config.optimizer),
+        perturbations=build_perturbations(config.perturbations, agent),
+        agent_config={key: resolved[key] for key in ("name", *AGENT_KEYS)},
+        run_config={key: resolved[key] for key in ("seed", "perturbations", "optimizer", "learner")},
+    )
+    if state:
+        learner.check_resumable(state)
+    return learner
+
+
+def build_trainer(config: DictConfig, callbacks: list[Any]) -> Trainer:
+    """Lightning's trainer, as yet without loggers. Whatever it refuses was asked for by the configuration."""
+    if config.trainer.get("accelerator") == "mps":
+        raise without_float64(config)
+    own = {"callbacks": callbacks, "logger": False, "plugins": [WholeCheckpointIO()]}
+    if not any(isinstance(each, Checkpoint) for each in callbacks):
+        own["enable_checkpointing"] = False  # else Lightning adds one of its own
+    try:
+        trainer: Trainer = instantiate(config.trainer, **own)
+        if environment := getattr(trainer.strategy, "cluster_environment", None):
+            environment.validate_settings(trainer.num_devices, trainer.num_nodes)
+    except Exception as error:
+        way_out = ""
+        if "SLURM_NTASKS" in os.environ:
+            way_out = (
+                "; SLURM_NTASKS is set: ask for --ntasks-per-node as large as trainer.devices and start with srun, "
+                "or unset SLURM_NTASKS for a run of one process"
+            )
+        given = ", ".join(f"{key}={config.trainer.get(key)}" for key in ("accelerator", "devices", "strategy"))
+        raise ConfigError(f"trainer: {one_line(error)} ({given}){way_out}") from error
+    if trainer.strategy.root_device.type == "mps":
+        raise without_float64(config)
+    return trainer
+
+
+def without_float64(config: DictConfig) -> ConfigError:
+    return ConfigError(
+        f"trainer.accelerator={config.trainer.accelerator} is Apple's MPS, which has no float64: agents are evaluated "
+        "in that; allowed: cpu"
+    )
+
+
+def describe_device(trainer: Trainer) -> str:
+    """Where a run computes, and where else it could."""
+    device, processes = trainer.strategy.root_device, trainer.world_size
+    shared = f", {processes} processes" if processes > 1 else ""
+    if device.type != "cpu":
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+        return f"on {device} ({name}{shared})"
+    other = "; a CUDA card is there, too: trainer.accelerator=gpu" if torch.cuda.is_available() else ""
+    cores = count_cores()
+    return f"on the CPU ({cores} core{'s' if cores > 1 else ''}{shared}){other}"

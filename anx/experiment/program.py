@@ -1,0 +1,109 @@
+"""What the command line programs have in common."""
+
+import functools
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from anx.experiment.check import unwritable
+from anx.experiment.messages import one_line_errors
+from anx.experiment.overrides import config_folder, for_hydra
+from anx.signals import interruption_exits
+
+
+def run_main(
+    task: Callable[[DictConfig], Any], config_name: str, refused: Callable[[str], Any] = lambda reason: None
+) -> None:
+    """Compose the configuration from the command line and run `task` with it.
+
+    What a user can mend exits with 2; of a multirun, once all jobs have had their turn. A signal ends everything, with
+    130 or 143. HYDRA_FULL_ERROR=1 shows whole tracebacks instead of single lines. `refused` is told why `task` was not
+    even started.
+    """
+    with interruption_exits():
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            hydra.main(version_base="1.3", config_path=config_folder(), config_name=config_name)(task)()
+        else:
+            run_in_one_line(task, config_name, refused)
+
+
+def run_in_one_line(task: Callable[[DictConfig], Any], config_name: str, refused: Callable[[str], Any]) -> None:
+    """`run_main` with errors in one line each."""
+    started = False
+
+    @functools.wraps(task)
+    def guarded(config: DictConfig) -> Any:
+        nonlocal started
+        started = True
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            return one_of_many(task, config)
+        with one_line_errors():  # inside Hydra, which would print a line of its own
+            return task(config)
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print its own account and exit with 1
+    try:
+        with one_line_errors(told=refused):
+            sys.argv[1:] = for_hydra(sys.argv[1:])
+            try:
+                hydra.main(version_base="1.3", config_path=config_folder(), config_name=config_name)(guarded)()
+            except OSError as error:
+                if started or isinstance(error, HydraException | BrokenPipeError):
+                    raise
+                raise unwritable(error.filename or "of the run", error) from None
+            except JobFailed as failed:
+                raise SystemExit(failed.code) from None
+            except SystemExit as end:
+                if end.code and not started:  # Hydra's parser has printed what it does not take
+                    refused(f"the command line can't be read: {shlex.join(sys.argv[1:])}")
+                raise
+    finally:
+        del os.environ["HYDRA_FULL_ERROR"]
+
+
+class JobFailed(Exception):
+    """A job of a multirun has failed and said why.
+
+    Args:
+        code: the exit code that it would have had alone.
+    """
+
+    def __init__(self, code: Any) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def one_of_many(task: Callable[[DictConfig], Any], config: DictConfig) -> Any:
+    """`task` as a job of a multirun: what would exit raises JobFailed, and Hydra goes on with the next job."""
+    try:
+        with one_line_errors(f"job {HydraConfig.get().job.num}: "):
+            return task(config)
+    except SystemExit as end:
+        if end.code:
+            raise JobFailed(end.code) from None
+        return None
+
+
+def describe_ablations() -> str:
+    """The ablations for the help, a line each, those of a user's own folders included: what their files begin with."""
+    loader = GlobalHydra.instance().config_loader()
+    folders = [Path(each.path) for each in loader.get_sources() if each.scheme() == "file"]
+    lines = []
+    for name in loader.get_group_options("ablation"):
+        paths = [path for folder in folders if (path := folder / "ablation" / f"{name}.yaml").is_file()]
+        text = paths[0].read_text(encoding="utf-8") if paths else ""
+        comments = [line[2:] for line in text.splitlines() if line.startswith("# ") and "@package" not in line]
+        lines.append(f"{name:20}{comments[0] if comments else ''}".rstrip())
+    return "\n".join(lines)
+
+
+OmegaConf.register_new_resolver("anx.ablations", describe_ablations, replace=True)

@@ -1,0 +1,154 @@
+"""What a file may say of an agent: plain values, and components of anx's own or of packages that the user trusts.
+
+A configuration names its components, and what is named is imported and called. The command line and the configs are the
+user's own and may name anything; a file of an agent may be anybody's.
+"""
+
+import functools
+import pkgutil
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from anx.errors import ConfigError
+from anx.experiment.build import AGENT_KEYS
+from anx.experiment.overrides import config_folder
+from anx.experiment.values import check_types
+
+REQUIRED = tuple(key for key in AGENT_KEYS if key != "agent")  # files from before that was a part lack it
+NAME = re.compile(r"\w+(\.\w+)+")  # of a component
+
+
+def check_agent_config(config: Any, source: str, trust: Sequence[str] = (), option: str = "trust=[{}]") -> None:
+    """Raise ConfigError unless what a file says of its agent can be built without running anybody else's code.
+
+    Args:
+        config: plain values, as they were read.
+        source: what the message begins with, weights=PATH.
+        trust: packages whose components the file may name.
+        option: how to trust one, for the message.
+    """
+    if isinstance(trust, str) or not (isinstance(trust, Sequence) and all(isinstance(each, str) for each in trust)):
+        raise ConfigError(f"trust={trust} must be a list of packages, {option.format('my_package')}")
+    if not isinstance(config, dict) or not all(isinstance(config.get(key), dict) for key in REQUIRED):
+        raise ConfigError(f"{source} must say of its agent what each of {', '.join(REQUIRED)} is")
+    name = config.get("name", "")
+    if not (isinstance(name, str) and name.isprintable()):
+        raise ConfigError(f"{source}: name={name!r} must be a text in one line")
+    parts = {key: config[key] for key in AGENT_KEYS if key in config}
+    foreign = []
+    for part, node in parts.items():
+        if not isinstance(node, dict) or "_target_" not in node:
+            raise ConfigError(f"{source}: {part} must be a component, with a _target_")
+        if "defaults" in node:  # Hydra would go and compose them
+            raise ConfigError(f"{source}: {part}.defaults is nothing that a file can say")
+        for key, each in components_in(node, part):
+            own = components()[part] if key == part else frozenset().union(*components().values())
+            foreign += check_component(each, f"{source}: {key}", own, trust, option)
+    for key, target in foreign:  # only now is anything imported
+        check_place(key, target, trust)
+    try:
+        check_types(parts)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
+
+
+def check_component(
+    node: dict[str, Any], key: str, own: frozenset[str], trust: Sequence[str], option: str
+) -> list[tuple[str, str]]:
+    """Whether a file may name this component, going by its name alone; returns it, by its key, if it isn't anx's."""
+    target = node.get("_target_")
+    if not isinstance(target, str) or not NAME.fullmatch(target):
+        raise ConfigError(f"{key}._target_={target!r:.80} is no component's name")
+    if target in own:
+        special = [each for each in node if each.startswith("_") and each != "_target_"]
+        if special:
+            raise ConfigError(f"{key}.{special[0]} is nothing that a file can say")
+        return []
+    if not is_within(target, trust):
+        raise ConfigError(
+            f"{key}._target_={target} is none of anx's components there but code that could do anything; if you trust "
+            f"it and the file, say {option.format(package_of(target))}"
+        )
+    return [(key, target)]
+
+
+def check_place(key: str, target: str, trust: Sequence[str]) -> None:
+    """Whether a name of a trusted package leads to something of that package, not on to what it imports."""
+    try:
+        found = pkgutil.resolve_name(target)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"{key}._target_={target} can't be imported ({error})") from None
+    place = f"{getattr(found, '__module__', None)}.{getattr(found, '__qualname__', None)}"
+    if not callable(found) or not is_within(place, trust):
+        raise ConfigError(f"{key}._target_={target} is no component of what is trusted ({', '.join(trust)})")
+
+
+def check_overrides(overrides: Sequence[str], source: str, trust: Sequence[str] = ()) -> None:
+    """Raise ConfigError unless a file's overrides name components as a file's configuration may, and leave Hydra alone.
+
+    Args:
+        overrides: as on a command line.
+        source: of them, what the message begins with.
+        trust: packages whose components they may name.
+    """
+    own = frozenset().union(*components().values())
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        key, value = override.key_or_group, override.value()
+        *_, last = key.split(".")
+        if re.match(r"hydra\b", key) or override.is_sweep_override():
+            raise ConfigError(f"{source}: {override.input_line} must be given on the command line, not in a file")
+        for name, node in components_in({last: value} if last.startswith("_") else value, key):
+            for found, target in check_component(node, f"{source}: {name}", own, trust, "trust=[{}]"):
+                check_place(found, target, trust)
+
+
+@functools.cache
+def components() -> dict[str, frozenset[str]]:
+    """anx's own components: of each part of an agent those that its group of configs names."""
+    found = {}
+    for group in AGENT_KEYS:
+        contents = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in Path(config_folder(), group).iterdir()]
+        found[group] = frozenset(content["_target_"] for content in contents if "_target_" in content)
+    return found
+
+
+def components_in(node: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every mapping that names a component or tells Hydra how to call one, by its key."""
+    if isinstance(node, Mapping):
+        if any(str(each).startswith("_") for each in node):
+            yield key, dict(node)
+        for name, child in node.items():
+            yield from components_in(child, f"{key}.{name}")
+    elif isinstance(node, Sequence) and not isinstance(node, str):
+        for index, child in enumerate(node):
+            yield from components_in(child, f"{key}.{index}")
+
+
+def packages_to_trust(config: Mapping[str, Any]) -> list[str]:
+    """What must be trusted by whoever builds the agent of a resolved configuration from its file; often nothing."""
+    own = frozenset().union(*components().values())
+    found = [each for part in AGENT_KEYS if part in config for each in components_in(config[part], part)]
+    targets = [str(node["_target_"]) for _, node in found if "_target_" in node]
+    return sorted({package_of(target) for target in targets if target not in own})
+
+
+def trust_override(config: Mapping[str, Any]) -> list[str]:
+    """The same as an argument of a command line; none where nothing must be trusted."""
+    packages = packages_to_trust(config)
+    return [f"trust=[{','.join(packages)}]"] if packages else []
+
+
+def package_of(target: str) -> str:
+    """The package that a component is of; in anx, which is no stranger's, the component itself."""
+    package = target.split(".")[0]
+    return target if package == "anx" else package
+
+
+def is_within(name: str, packages: Sequence[str]) -> bool:
+    """Whether a dotted name is one of `packages` or below one."""
+    return any(f"{name}.".startswith(f"{package}.") for package in packages)

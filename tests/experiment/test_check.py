@@ -1,0 +1,86 @@
+import importlib
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import compose
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from anx.experiment.build import build_rollout
+from anx.experiment.check import check, processes_of
+from anx.experiment.overrides import config_folder
+from anx.experiment.values import check_types
+
+CONFIGS = Path(config_folder())
+# Each group of components and the module that they live in.
+HOMES = {
+    "env": "anx.envs",
+    "agent": "anx.agent.agent",
+    "splitter": "anx.agent.splitter",
+    "neuron": "anx.agent.neuron",
+    "pooler": "anx.agent.pooler",
+    "policy": "anx.agent.policy",
+    "rollout": "anx.rollout",
+    "optimizer": "anx.learners.optimizer",
+    "learner": "anx.learners.evolution",
+    "perturbations": "anx.perturb.inputs",
+}
+EXPERIMENTS = [path.stem for path in (CONFIGS / "experiment").glob("*.yaml")]
+BUDGETS = [path.stem for path in (CONFIGS / "budget").glob("*.yaml")]
+COMPONENTS = [(group, path.stem) for group in HOMES for path in (CONFIGS / group).glob("*.yaml")]
+
+
+@pytest.mark.parametrize(("group", "name"), COMPONENTS, ids=map("/".join, COMPONENTS))
+def test_every_component_lives_where_its_group_says_and_its_keys_are_arguments(group, name):
+    text = (CONFIGS / group / f"{name}.yaml").read_text()
+    assert "\n# " in "\n" + text, "says in plain words what it is"
+    config = OmegaConf.create(text)
+    if "_target_" not in config:  # a variation of another one
+        assert "defaults" in config
+        return
+    module, target = config._target_.rsplit(".", 1)
+    assert module.startswith(HOMES[group])
+    arguments = set(importlib.import_module(module).__dict__[target].__init__.__annotations__)
+    assert {key for key in config if not key.startswith("_")} <= arguments
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_builds(experiment):
+    config = compose(f"+experiment={experiment}")
+    check(config)
+    build_rollout(config)[1].close()
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_composes_at_every_budget_and_its_search_starts(experiment, budget):
+    config = compose(f"+experiment={experiment}", f"+budget={budget}")
+    check(config)
+    parameters = [torch.nn.Parameter(torch.zeros(3))]  # a covariance of thousands would take seconds
+    optimizer = instantiate(config.optimizer)(parameters)
+    assert optimizer.popsize == config.budgets[budget].popsize
+    assert config.trainer.max_steps == config.budgets[budget].generations
+
+
+@pytest.mark.parametrize(("group", "name"), COMPONENTS, ids=map("/".join, COMPONENTS))
+def test_every_component_can_be_chosen(group, name):
+    config_name = "evaluate" if group == "perturbations" else "config"
+    check_types(OmegaConf.to_container(compose(f"{group}={name}", config_name=config_name), resolve=True))
+
+
+def test_the_default_run_is_the_cartpole_experiment():
+    assert compose() == compose("+experiment=cartpole")
+
+
+def test_the_papers_budget_is_the_papers():
+    config = compose("+experiment=cartpole", "+budget=paper")
+    assert (config.optimizer.popsize, config.learner.rollouts, config.trainer.max_steps) == (256, 16, 14000)
+    assert (config.optimizer.sigma0, config.pooler.num_queries) == (0.1, 16)
+
+
+@pytest.mark.parametrize(
+    ("devices", "nodes", "count"), [("2", 1, 2), ("auto", 1, 1), ("-1", 1, 1), ("3", 2, 6), ("[0,1]", 1, 2)]
+)
+def test_processes_are_devices_times_nodes(devices, nodes, count):
+    assert processes_of(compose(f"trainer.devices={devices}", f"trainer.num_nodes={nodes}")) == count

@@ -1,0 +1,145 @@
+"""What a run is built from: where the search starts, and what is refused before anything is logged."""
+
+import re
+import sys
+import types
+
+import pytest
+import torch
+from conftest import compose
+from omegaconf import OmegaConf
+from torch import nn
+
+from anx.agent.agent import start_search
+from anx.agent.neuron import LSTMNeuron
+from anx.agent.pooler import sinusoidal_table
+from anx.commands.run import train
+from anx.errors import ConfigError
+from anx.experiment.prepare import build_learner, describe_device, prepare
+
+SMALL = ["+budget=smoke", "env.max_steps=20", "logger=csv", "callbacks.pictures=null", "report=null"]
+
+
+@pytest.fixture(scope="module")
+def composed():
+    return compose(*SMALL)
+
+
+@pytest.fixture
+def changed(composed, tmp_path):
+    """The configuration with other values, by dotted key; ... leaves a key out."""
+
+    def change(**values):
+        config = composed.copy()
+        OmegaConf.set_struct(config, False)
+        for key, value in {"run_dir": str(tmp_path), **values}.items():
+            if value is ...:
+                del config[key]
+            else:
+                OmegaConf.update(config, key, value, merge=False)
+        OmegaConf.set_struct(config, True)
+        return config
+
+    return change
+
+
+def test_learned_queries_start_from_the_sinusoidal_table_and_all_else_at_0(changed):
+    parameters = dict(build_learner(changed(**{"pooler.queries": "learned"})).agent.named_parameters())
+    assert torch.equal(parameters.pop("pooler.table"), sinusoidal_table(16, 8))
+    assert all(not value.any() for value in parameters.values())
+
+
+def test_a_neuron_of_ones_own_says_what_its_parameters_start_at(changed, monkeypatch):
+    class Scaled(LSTMNeuron):
+        own_start = ("scale", "norm.weight")
+
+        def __init__(self, features, action_size):
+            super().__init__(features, action_size)
+            self.scale = nn.Parameter(torch.full((8,), 3.0))
+            self.norm = nn.LayerNorm(8)
+
+    monkeypatch.setitem(sys.modules, "my_neuron", types.SimpleNamespace(Scaled=Scaled, __name__="my_neuron"))
+    agent = build_learner(changed(neuron={"_target_": "my_neuron.Scaled"})).agent
+    started = {name: value.unique().tolist() for name, value in agent.named_parameters()}
+    assert {name for name, values in started.items() if values != [0.0]} == {"neuron.scale", "neuron.norm.weight"}
+    assert started["neuron.scale"] == [3.0]
+
+
+def test_a_start_that_no_parameter_has_is_an_error():
+    module = nn.Linear(1, 1)
+    module.own_start = ("wight",)
+    with pytest.raises(AttributeError, match="wight"):
+        start_search(module)
+
+
+def test_a_run_says_where_it_computes_and_where_it_could(changed, monkeypatch):
+    trainer = prepare(changed()).trainer
+    monkeypatch.setattr("anx.experiment.prepare.count_cores", lambda: 2)
+    assert describe_device(trainer) == "on the CPU (2 cores)"
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert describe_device(trainer) == "on the CPU (2 cores); a CUDA card is there, too: trainer.accelerator=gpu"
+
+
+REFUSED = {
+    "an accelerator without float64": ({"trainer.accelerator": "mps"}, "trainer.accelerator=mps .*no float64"),
+    "an accelerator that is not there": ({"trainer.accelerator": "gpu"}, "trainer: .*accelerator=gpu"),
+    "an unknown accelerator": ({"trainer.accelerator": "abacus"}, "trainer: .*abacus"),
+    "an unknown strategy": ({"trainer.strategy": "nonsense"}, "trainer: .*nonsense"),
+    "an unknown precision": ({"trainer.precision": "abc"}, r"trainer\.precision=abc must be one of"),
+    "an unknown key of the trainer": (
+        {"trainer.foo": 1},
+        r"trainer\.foo=1 is no argument of Trainer; allowed: acc",
+    ),
+    "a time that is none": ({"trainer.max_time": "soon"}, "trainer: .*soon.*DD:HH:MM:SS"),
+    "no devices": ({"trainer.devices": 0}, "trainer: .*devices"),
+    "devices that are no number": ({"trainer.devices": "many"}, "trainer: .*many"),
+    "endless generations": ({"trainer.max_steps": -1}, "trainer.max_steps=-1 must be an integer, at least 1"),
+    "no trainer": ({"trainer": ...}, "trainer=None: a run needs one"),
+    "a null optimizer": ({"optimizer": None}, "optimizer=None: a run needs one"),
+    "a text for a report": ({"report": "yes"}, "report=yes must be null or a part"),
+    "a text for a callback": ({"callbacks.progress": "yes"}, "callbacks.progress=yes must be null or a part"),
+    "a text for all callbacks": ({"callbacks": "yes"}, "callbacks=yes must be null or parts by name"),
+}
+
+
+@pytest.mark.parametrize(("values", "says"), REFUSED.values(), ids=REFUSED)
+def test_a_run_refuses(changed, values, says):
+    if values.get("trainer.accelerator") == "gpu" and torch.cuda.is_available():
+        pytest.skip("a card is there")
+    with pytest.raises(ConfigError) as error:
+        prepare(changed(**values))
+    assert re.search(says, str(error.value))
+
+
+def test_tasks_of_slurm_that_do_not_fit_are_refused_with_the_way_out(changed, monkeypatch):
+    monkeypatch.setenv("SLURM_NTASKS", "4")
+    monkeypatch.setenv("SLURM_JOB_NAME", "train")
+    with pytest.raises(ConfigError, match=r"trainer: .*ntasks=4.*or unset SLURM_NTASKS"):
+        prepare(changed())
+
+
+@pytest.mark.parametrize("left_out", [None, ...])
+def test_without_loggers_callbacks_and_a_report_a_run_trains(changed, tmp_path, left_out):
+    report = train(changed(logger=left_out, callbacks=left_out, report=left_out))
+    assert report["generations"] == 4
+    files = {path.name for path in tmp_path.iterdir()} - {".lock"}
+    assert files == {"config.yaml", "identity.json", "agent.safetensors", "report.json"}
+
+
+def test_a_run_for_a_time_ends_with_a_whole_report(changed, tmp_path):
+    report = train(
+        changed(**{"trainer.max_time": "00:00:00:01", "trainer.max_steps": -1, "trainer.val_check_interval": 3})
+    )
+    assert report["generations"] > 0
+    assert report["agent"]["score"] is not None
+    assert (tmp_path / "report.json").is_file()
+    assert (tmp_path / "checkpoints" / "last.ckpt").is_file()
+
+
+def test_a_disk_that_is_full_at_the_start_is_one_line(changed, tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("anx.commands.run.add_start", fail)
+    with pytest.raises(ConfigError, match=rf"folder {tmp_path} can't be written \(No space left on device\)"):
+        train(changed())

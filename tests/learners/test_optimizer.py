@@ -1,0 +1,228 @@
+"""What holds for every solver: fitness, seeds, interruptions, checkpoints."""
+
+import io
+
+import nevergrad as ng
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from anx.errors import ConfigError
+from anx.learners.optimizer import CMAES, NevergradOptimizer
+
+DIMENSION = 20
+
+
+def start(value=0.5, dimension=DIMENSION):
+    return [nn.Parameter(torch.full((dimension,), value, dtype=torch.float64))]
+
+
+def ellipsoid(x):
+    """Fitness [P] of a population [P, D]: highest, 0, at 1."""
+    scales = 10 ** torch.linspace(0, 3, x.shape[1], dtype=x.dtype)
+    return -(scales * (x - 1) ** 2).sum(1)
+
+
+def run(optimizer, generations, fitness=ellipsoid):
+    for _ in range(generations):
+        optimizer.step(lambda: fitness(optimizer.population))
+
+
+def test_fitness_is_maximised():
+    params = start()
+    run(CMAES(params, popsize=16, sigma0=0.3), 500)
+    torch.testing.assert_close(params[0].detach(), torch.ones(DIMENSION).double(), rtol=0, atol=1e-3)
+
+
+def test_seed_0_is_a_seed():
+    populations = []
+    for seed, global_seed in ((0, 1), (0, 2), (1, 1)):
+        np.random.seed(global_seed)
+        optimizer = CMAES(start(), popsize=12, seed=seed)
+        optimizer.step(lambda o=optimizer: populations.append(o.population) or ellipsoid(o.population))
+    assert torch.equal(populations[0], populations[1])
+    assert not torch.equal(populations[0], populations[2])
+
+
+SEARCHES = {
+    "csa": lambda: CMAES(start(), popsize=12),
+    "tpa": lambda: CMAES(start(), popsize=12, step_size="tpa"),
+    "diagonal tpa": lambda: CMAES(start(), popsize=12, diagonal=True, step_size="tpa"),
+    "tbpsa": lambda: NevergradOptimizer(start(), name="TBPSA", popsize=12),
+}
+
+
+@pytest.mark.parametrize("through_a_checkpoint", [False, True])
+@pytest.mark.parametrize("search", SEARCHES)
+def test_candidates_of_an_interrupted_generation_are_evaluated_again(search, through_a_checkpoint):
+    straight, optimizer = SEARCHES[search](), SEARCHES[search]()
+    run(straight, 15)
+    run(optimizer, 5)
+    seen = []
+
+    def interrupted():
+        seen.append(optimizer.population)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        optimizer.step(interrupted)
+    if through_a_checkpoint:
+        optimizer, old = SEARCHES[search](), optimizer
+        optimizer.load_state_dict(old.state_dict())
+    optimizer.step(lambda: seen.append(optimizer.population) or ellipsoid(optimizer.population))
+    assert torch.equal(seen[0], seen[1])
+    run(optimizer, 9)
+    np.testing.assert_array_equal(optimizer.mean(), straight.mean())
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf"), float("-inf")])
+def test_fitness_that_is_not_a_number_ranks_last_and_is_counted(broken):
+    def fitness(x, worst):
+        return torch.where(torch.arange(len(x)) % 3 == 0, worst, ellipsoid(x))
+
+    params, theirs = start(), start()
+    optimizer = CMAES(params, popsize=12)
+    for _ in range(20):
+        optimizer.step(lambda: fitness(optimizer.population, broken))
+        assert optimizer.nan_count == 4
+    run(CMAES(theirs, popsize=12), 20, fitness=lambda x: fitness(x, -1e9))
+    assert torch.equal(params[0], theirs[0])
+
+
+def test_a_generation_without_any_fitness_changes_nothing_for_good():
+    params = start()
+    optimizer = CMAES(params, popsize=12)
+    run(optimizer, 1, fitness=lambda x: torch.full((len(x),), float("nan")))
+    assert optimizer.nan_count == 12
+    run(optimizer, 1)
+    assert params[0].isfinite().all()
+    assert optimizer.nan_count == 0
+
+
+def test_the_step_size_stays_above_its_minimum():
+    optimizer = CMAES(start(), popsize=12, sigma0=0.3, sigma_min=0.25)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(100):
+        run(optimizer, 1, fitness=lambda x: torch.rand(len(x), generator=generator))
+        assert optimizer.statistics()["sigma"] >= 0.25
+    free = CMAES(start(), popsize=12, sigma0=0.3)
+    run(free, 100)
+    assert free.statistics()["sigma"] < 0.25
+
+
+def test_fitness_of_the_wrong_length_is_refused():
+    optimizer = CMAES(start(), popsize=12)
+    with pytest.raises(ValueError, match=r"fitness of shape \(3,\), not \(12,\)"):
+        optimizer.step(lambda: torch.zeros(3))
+
+
+def make_tbpsa(**options):
+    return NevergradOptimizer(start(), name="TBPSA", **{"popsize": 12, "sigma0": 0.3, **options})
+
+
+@pytest.mark.parametrize("make", [lambda: CMAES(start(), popsize=12, sigma0=0.3), make_tbpsa])
+def test_parameters_become_the_mean_and_not_the_luckiest_sample(make):
+    optimizer, seen = make(), []
+    for _ in range(5):
+        optimizer.step(lambda: seen.append(optimizer.population) or ellipsoid(seen[-1]))
+    (mean,) = optimizer.param_groups[0]["params"]
+    np.testing.assert_array_equal(mean.detach().numpy(), optimizer.mean())
+    assert not (torch.cat(seen) == mean).all(1).any()
+
+
+@pytest.mark.parametrize("told", [0, 3, 13])
+def test_tbpsa_goes_on_bit_for_bit(told):
+    """After 13 generations without progress it learns from more than a generation: some candidates still wait."""
+    generator = torch.Generator()
+
+    def noise(x):
+        return torch.rand(len(x), generator=generator.manual_seed(int(1e6 * x[0, 0].abs())), dtype=x.dtype)
+
+    straight, first, second = make_tbpsa(), make_tbpsa(), make_tbpsa()
+    run(straight, told + 20, noise)
+    run(first, told, noise)
+    state = first.state_dict()
+    assert (len(state["solver"]["state"]["children"]["losses"]) > 0) == (told == 13)
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    second.load_state_dict(torch.load(file, weights_only=True))
+    run(second, 20, noise)
+    np.testing.assert_array_equal(second.mean(), straight.mean())
+    assert second.statistics() == straight.statistics()
+
+
+def test_tbpsa_is_nevergrads():
+    array = ng.p.Array(shape=(DIMENSION,)).set_mutation(sigma=0.3)
+    array.random_state = np.random.RandomState(0)
+    theirs = ng.optimizers.ParametrizedTBPSA(naive=False, initial_popsize=3)(array, budget=None, num_workers=12)
+    ours = make_tbpsa()
+    for _ in range(40):
+        asked = [theirs.ask() for _ in range(12)]
+        for candidate in asked:
+            theirs.tell(candidate, -float(ellipsoid(torch.from_numpy(0.5 + candidate.value).unsqueeze(0))))
+    run(ours, 40)
+    np.testing.assert_array_equal(ours.mean(), 0.5 + theirs.recommend().value)
+
+
+def test_a_state_of_a_nevergrad_that_keeps_other_values_is_refused():
+    state = make_tbpsa().state_dict()
+    del state["solver"]["state"]["controller"]["mu"]
+    state["solver"]["state"]["versions"]["nevergrad"] = "9.1"
+    with pytest.raises(ConfigError, match=r"can't go on from what nevergrad 9\.1 left"):
+        make_tbpsa().load_state_dict(state)
+
+
+CMA = {"popsize": 12, "sigma0": 0.3, "sigma_min": 0.1, "diagonal": False, "step_size": "csa", "seed": 1}
+OTHER = {"popsize": 14, "sigma0": 0.2, "sigma_min": 0.0, "diagonal": True, "step_size": "tpa", "seed": 2}
+
+
+@pytest.mark.parametrize("key", CMA)
+def test_a_search_with_another_setting_is_refused_by_its_key(key):
+    state = CMAES(start(), **CMA).state_dict()
+    message = rf"optimizer\.{key}={OTHER[key]}, but ckpt_path was trained with optimizer\.{key}={CMA[key]};"
+    with pytest.raises(ConfigError, match=message):
+        CMAES(start(), **{**CMA, key: OTHER[key]}).load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda: CMAES(start(dimension=21), popsize=12), "CMAES over 21"),
+        (make_tbpsa, "NevergradOptimizer over 20"),
+    ],
+)
+def test_a_search_of_another_kind_is_refused(make, kind):
+    state = CMAES(start(), popsize=12).state_dict()
+    with pytest.raises(ConfigError, match=rf"of a search by CMAES over 20 parameters, this run's is by {kind}"):
+        make().load_state_dict(state)
+
+
+def test_a_checkpoint_that_holds_a_pickle_is_refused():
+    old = {"solver": torch.zeros(10, dtype=torch.uint8), "name": "CMAES", "popsize": 12, "dimension": DIMENSION}
+    with pytest.raises(ConfigError, match=r"ckpt_path is of an older version.* give it as weights="):
+        CMAES(start(), popsize=12).check_resumable(old)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: NevergradOptimizer(start(), name="PSO"), r"optimizer\.name=PSO is not offered: .*only TBPSA"),
+        (lambda: CMAES(start(), popsize=1), r"optimizer\.popsize=1 must be at least 2"),
+        (lambda: make_tbpsa(popsize=1), r"optimizer\.popsize=1 must be at least 2"),
+        (lambda: CMAES(start(), popsize=2, step_size="tpa"), r"optimizer\.popsize=2 must be at least 3"),
+        (lambda: CMAES(start(), sigma0=0.0), r"optimizer\.sigma0=0\.0 must be greater than 0"),
+        (lambda: CMAES(start(), sigma_min=-1.0), r"optimizer\.sigma_min=-1\.0 must be at least 0"),
+        (lambda: CMAES(start(), step_size="msr"), r"optimizer\.step_size=msr is not one of csa, tpa"),
+    ],
+)
+def test_impossible_options_are_refused_by_name(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("make", [lambda p: CMAES(start(), popsize=p), lambda p: make_tbpsa(popsize=p)])
+def test_the_smallest_populations_work(make):
+    for popsize in (2, 3, 5):
+        run(make(popsize), 10)

@@ -1,0 +1,52 @@
+"""The sweep files: what they would run can be built, and logs what they compare."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from conftest import compose
+
+from anx.commands.run import train
+from anx.experiment.build import build_rollout
+from anx.experiment.check import check
+from anx.sweep.file import read_sweep_file
+from anx.sweep.points import to_overrides
+from anx.sweep.sweep import find_count, make_search
+
+SWEEPS = sorted((Path(__file__).parents[2] / "sweeps").glob("*.yaml"))
+SAMPLES = 20  # of a search
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_every_point_of_a_sweep_composes_and_builds(path):
+    file = read_sweep_file(path)
+    search = make_search(file)
+    for index in range(find_count(file, None if file.method == "grid" else SAMPLES)):
+        point = search.ask()
+        config = compose(*file.overrides, *to_overrides(point))
+        check(config)
+        build_rollout(config)[1].close()
+        search.tell(point, float(index))
+
+
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory):
+    """The names of the metrics that a run logs."""
+    folder = tmp_path_factory.mktemp("run")
+    small = ["+budget=smoke", "env.max_steps=20", "logger=csv", "callbacks.pictures=null"]
+    train(compose(*small, f"run_dir={folder}"))
+    with (folder / "metrics.csv").open() as file:
+        return next(csv.reader(file))
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_a_run_logs_the_metric_of_a_sweep(path, logged):
+    assert read_sweep_file(path).metric in logged
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_a_sweep_says_how_it_is_run(path):
+    comments = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    assert "? " in comments[0] or "? " in "".join(comments), "the question that it asks"
+    for program in ("python -m anx.sweep", "wandb sweep"):
+        assert any(f"{program} sweeps/{path.name}" in line for line in comments)
