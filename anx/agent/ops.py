@@ -1,5 +1,6 @@
 """What components have in common: forms of torch's operations that torch.func can vectorise, or that are quicker."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -23,3 +24,13 @@ def normalise(x: Tensor, epsilon: float = 1e-5) -> Tensor:
     """
     centred = x - x.mean(dim=-1, keepdim=True)
     return centred * ((centred * centred).mean(dim=-1, keepdim=True) + epsilon).rsqrt()
+
+
+def sinusoidal_table(rows: int, columns: int) -> Tensor:
+    """A fixed table [rows, columns] that tells rows apart: sines in even columns, cosines in odd ones.
+
+    Vaswani et al. 2017, section 3.5.
+    """
+    column = torch.arange(columns, dtype=torch.float64)
+    angle = torch.arange(rows, dtype=torch.float64).unsqueeze(1) / 10000 ** (2 * (column // 2) / columns)
+    return torch.where(column % 2 == 0, angle.sin(), angle.cos()).float()

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from anx.errors import ConfigError
+from anx.experiment.older import is_headless, renewed, renewed_checkpoint, renewed_state
 from anx.experiment.plain import check_plain, read_yaml
 from anx.files import whole
 from anx.population import num_parameters, set_vector
@@ -73,7 +74,7 @@ def read_checkpoint(path: str | Path, key: str = "ckpt_path") -> dict[str, Any]:
     check_plain(checkpoint.get("config"), f"{key}={path}")
     if not isinstance(state, dict) or not all(isinstance(k, str) and is_plain(v) for k, v in state.items()):
         raise ConfigError(f"{key}={path} is no checkpoint: its state_dict holds more than tensors")
-    return checkpoint
+    return renewed_checkpoint(checkpoint)
 
 
 def is_plain(value: Any) -> bool:
@@ -107,7 +108,8 @@ def _read_safetensors(path: Path, key: str) -> Weights:
             config = (file.metadata() or {}).get(CONFIG)
     except Exception as error:  # what is no .safetensors file can fail anywhere in its reader
         raise ConfigError(f"{key}={path} is not a whole .safetensors file ({error})") from None
-    return Weights(None, state, read_yaml(config, f"{key}={path}") if config else None)
+    said = read_yaml(config, f"{key}={path}") if config else None
+    return Weights(None, renewed_state(state) if is_headless(said) else state, renewed(said))
 
 
 def load_into(agent: nn.Module, weights: Weights, path: str | Path, key: str = "weights") -> None:

@@ -14,7 +14,7 @@ from anx.errors import ConfigError
 from anx.learners.optimizer import SolverOptimizer
 from anx.learners.resumption import check_same
 from anx.perturb.inputs import Perturbation, Shuffle
-from anx.population import get_vector
+from anx.population import get_vector, in_order
 from anx.rollout.base import Rollout
 
 SHUFFLED = (Shuffle(),)  # the same at every validation: a rollout compiles anew for another one
@@ -66,7 +66,7 @@ class Evolution(LightningModule):
         self.test_episodes = test_episodes
         self.perturbations = perturbations
         self.test_returns: dict[str, Tensor] = {}
-        self.optimizer = optimizer(agent.parameters())
+        self.optimizer = optimizer(in_order(agent).values())
         self.agent_config = agent_config
         self.run_config = run_config
         self._steps = 0
@@ -76,7 +76,7 @@ class Evolution(LightningModule):
         """Raise ConfigError unless the checkpoint is of this run: its agent, its episodes and its search."""
         if "optimizer_states" not in checkpoint:
             raise ConfigError("ckpt_path: the checkpoint holds weights only; resume from last.ckpt, or use weights=")
-        check_same(checkpoint.get("config") or {}, self.agent_config or {}, older={"agent"})
+        check_same(checkpoint.get("config") or {}, self.agent_config or {})
         check_same(checkpoint.get("run") or {}, self.run_config or {})
         self.optimizer.check_resumable(checkpoint["optimizer_states"][0])
 

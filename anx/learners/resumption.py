@@ -1,6 +1,5 @@
 """Whether a run may go on from a checkpoint: only as the run that it was."""
 
-from collections.abc import Collection
 from typing import Any
 
 from anx.errors import ConfigError
@@ -10,20 +9,17 @@ from anx.experiment.values import difference
 FREE = {"name", "rollout", "env.processes", "env.threads", "learner.test_episodes"}
 
 
-def check_same(then: dict[str, Any], now: dict[str, Any], older: Collection[str] = ()) -> None:
+def check_same(then: dict[str, Any], now: dict[str, Any]) -> None:
     """Raise ConfigError unless two configurations are of one run.
 
     Args:
         then: the checkpoint's.
         now: the run's; what the checkpoint lacks as a whole, an older version did not keep.
-        older: keys of parts that an older version had not; they are what they would be by default.
     """
     for key, part in now.items():
-        if key in then or key in older:
-            earlier = then[key] if key in then else {"_target_": part.get("_target_")}
-            if found := difference(key, earlier, part, FREE):
-                key, before, after = found
-                raise ConfigError(
-                    f"{key}={after}, but ckpt_path was trained with {key}={before}; a run is resumed with the "
-                    "configuration it was started with"
-                )
+        if key in then and (found := difference(key, then[key], part, FREE)):
+            key, before, after = found
+            raise ConfigError(
+                f"{key}={after}, but ckpt_path was trained with {key}={before}; a run is resumed with the "
+                "configuration it was started with"
+            )

@@ -21,6 +21,7 @@ HOMES = {
     "neuron": "anx.agent.neuron",
     "pooler": "anx.agent.pooler",
     "policy": "anx.agent.policy",
+    "head": "anx.agent.head",
     "rollout": "anx.rollout",
     "optimizer": "anx.learners.optimizer",
     "learner": "anx.learners.evolution",
