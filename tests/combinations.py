@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from conftest import compose, randomise
-from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 from worlds import FRAMES, NUMBERS
 
 from anx.agent.agent import Agent
+from anx.errors import ConfigError
 from anx.experiment.build import build_agent, build_perturbations
 from anx.experiment.overrides import config_folder
 from anx.perturb.inputs import Perturbation
@@ -60,9 +60,8 @@ def _put_together(names: tuple[str, ...]) -> tuple[Agent, Any]:
     for world in (NUMBERS, FRAMES):
         try:
             return build_agent(config_of(names), world), world
-        except InstantiationException as error:
-            if not isinstance(error.__cause__, ValueError):
-                raise
+        except ConfigError:
+            pass
     raise ValueError(f"{name_of(names)} cannot be built")
 
 

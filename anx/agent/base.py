@@ -37,7 +37,7 @@ class Neuron(Protocol):
         """The state of N inputs at the start of an episode."""
 
     def __call__(self, inputs: Tensor, previous_action: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-        """Inputs [N, F], previous action [A], or [0] if it is not to be seen -> keys [N, K], values [N, V], state."""
+        """Inputs [N, F], previous action [A], or [0] if it sees none -> keys [N, K], values [N, V], state."""
 
 
 class Pooler(Protocol):

@@ -38,7 +38,7 @@ class SharedHead(nn.Module):
     def __init__(self, context_size: int, action_size: int, *, hidden_size: int = 16) -> None:
         super().__init__()
         if hidden_size < 1:
-            raise ValueError(f"head.hidden_size={hidden_size} must be at least 1")
+            raise ValueError(f"hidden_size={hidden_size} must be at least 1")
         self.hidden = nn.Linear(context_size + ACTUATOR_SIZE, hidden_size)
         self.read = nn.Linear(hidden_size, 1)
 

@@ -55,7 +55,7 @@ class StackedNeuron(nn.Module):
     def __init__(self, features: int, action_size: int, hidden_size: int = 8, stack: int = 4) -> None:
         super().__init__()
         if hidden_size < 1 or stack < 1:
-            raise ValueError(f"neuron.hidden_size={hidden_size} and neuron.stack={stack} must be at least 1")
+            raise ValueError(f"hidden_size={hidden_size} and stack={stack} must be at least 1")
         self.key_size = hidden_size
         self.value_size = features
         self.older = (stack - 1) * features
@@ -92,9 +92,9 @@ class FrameDifferenceNeuron(nn.Module):
     ) -> None:
         super().__init__()
         if frames < 2 or features % frames:
-            raise ValueError(f"neuron.frames={frames} must be at least 2 and divide the input's {features} features")
+            raise ValueError(f"frames={frames} must be at least 2 and divide the input's {features} features")
         if apart < 0:
-            raise ValueError(f"neuron.apart={apart} must be at least 0")
+            raise ValueError(f"apart={apart} must be at least 0")
         self.frames = frames
         self.normalise = normalise
         self.pixels = features // frames

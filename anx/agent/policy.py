@@ -60,7 +60,7 @@ class MLPPolicy(FeedForwardPolicy):
 
     def __init__(self, latent_shape: Sequence[int], action_size: int, *, hidden_sizes: Sequence[int] = ()) -> None:
         if any(size < 1 for size in hidden_sizes):
-            raise ValueError(f"policy.hidden_sizes={list(hidden_sizes)} must all be at least 1")
+            raise ValueError(f"hidden_sizes={list(hidden_sizes)} must all be at least 1")
         sizes = [latent_shape[0] * latent_shape[1], *hidden_sizes]
         super().__init__(context_size=sizes[-1])
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
@@ -86,7 +86,7 @@ class SharedReadoutPolicy(FeedForwardPolicy):
 
     def __init__(self, latent_shape: Sequence[int], action_size: int, *, channels: int = 2) -> None:
         if channels < 1:
-            raise ValueError(f"policy.channels={channels} must be at least 1")
+            raise ValueError(f"channels={channels} must be at least 1")
         super().__init__(context_size=latent_shape[0] * channels)
         self.reduce = nn.Linear(latent_shape[1], channels)
 
@@ -113,7 +113,7 @@ class CNNPolicy(FeedForwardPolicy):
     ) -> None:
         super().__init__(context_size=hidden_size)
         if min(channels, hidden_size) < 1:
-            raise ValueError(f"policy.channels={channels} and policy.hidden_size={hidden_size} must be at least 1")
+            raise ValueError(f"channels={channels} and hidden_size={hidden_size} must be at least 1")
         self.side = side_of(latent_shape[0], "cnn")
         if self.side < 8:
             raise ValueError(
@@ -168,11 +168,10 @@ class AttentionAgentPolicy(nn.Module):
         num_latents, features = latent_shape
         if min(query_size, hidden_size) < 1 or (mixing_size is not None and mixing_size < 1):
             raise ValueError(
-                f"policy.query_size={query_size}, policy.hidden_size={hidden_size} and "
-                f"policy.mixing_size={mixing_size} must be at least 1"
+                f"query_size={query_size}, hidden_size={hidden_size} and mixing_size={mixing_size} must be at least 1"
             )
         if not 1 <= num_chosen <= num_latents:
-            raise ValueError(f"policy.num_chosen={num_chosen} must be from 1 to the number of latents, {num_latents}")
+            raise ValueError(f"num_chosen={num_chosen} must be from 1 to the number of latents, {num_latents}")
         side = side_of(num_latents, "attention_agent")
         self.context_size = hidden_size
         self.latent_shape = (num_latents, features)

@@ -68,15 +68,14 @@ class AttentionPooler(nn.Module):
         super().__init__()
         if min(num_queries, query_size, message_size) < 1:
             raise ValueError(
-                f"pooler.num_queries={num_queries}, pooler.query_size={query_size} and "
-                f"pooler.message_size={message_size} must be at least 1"
+                f"num_queries={num_queries}, query_size={query_size} and message_size={message_size} must be at least 1"
             )
         if queries not in ("sinusoidal", "learned"):
-            raise ValueError(f"pooler.queries={queries} is not one of sinusoidal, learned")
+            raise ValueError(f"queries={queries} is not one of sinusoidal, learned")
         if activation not in ("tanh", "softmax"):
-            raise ValueError(f"pooler.activation={activation} is not one of tanh, softmax")
+            raise ValueError(f"activation={activation} is not one of tanh, softmax")
         if output not in ("tanh", "relu_layer_norm"):
-            raise ValueError(f"pooler.output={output} is not one of tanh, relu_layer_norm")
+            raise ValueError(f"output={output} is not one of tanh, relu_layer_norm")
         self.activation = activation
         self.output = output
         self.gain = gain

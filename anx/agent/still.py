@@ -7,20 +7,24 @@ A neuron that knows which of its inputs are still has them in `still_inputs`; a 
 inputs a row stands for, says so by `takes_counts = True`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
 
+from anx.agent.agent import Agent, AgentState
 from anx.agent.base import Prepared
 from anx.agent.ops import normalise
 from anx.internal.pytree import tree_map
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-    from anx.agent.agent import Agent, AgentState
+class CountingPooler(Protocol):
+    """A pooler that can take some inputs as one."""
+
+    def __call__(self, prepared: Prepared, keys: Tensor, values: Tensor, counts: Tensor) -> Tensor:
+        """Keys [N, K], values [N, V], how many inputs each stands for [N] -> latent code [M, V']."""
 
 
 @dataclass(frozen=True)
@@ -69,19 +73,19 @@ def divided(still: Tensor, apart: int) -> tuple[Tensor, Tensor]:
     return rows, moving.sum(dim=-1) < rows.shape[-1]
 
 
-def still_inputs(agent: "Agent") -> StillFrames | None:
+def still_inputs(agent: Agent) -> StillFrames | None:
     """What the neuron knows of its still inputs, if it does and the pooler can take them as one."""
     return getattr(agent.neuron, "still_inputs", None) if getattr(agent.pooler, "takes_counts", False) else None
 
 
-def merges(agent: "Agent") -> bool:
+def merges(agent: Agent) -> bool:
     """Whether still inputs can become one."""
     return still_inputs(agent) is not None
 
 
 def merged(
-    agent: "Agent", prepared: Prepared, inputs: Tensor, state: "AgentState", rows: Tensor
-) -> tuple[Tensor, "AgentState"]:
+    agent: Agent, prepared: Prepared, inputs: Tensor, state: AgentState, rows: Tensor
+) -> tuple[Tensor, AgentState]:
     """What `agent` itself gives, up to rounding: inputs [N, F], state -> action [A], state.
 
     All inputs but the first of `rows` [apart + 1] (see `divided`) are still, and become one: the last of them.
@@ -93,19 +97,18 @@ def merged(
     weights = inputs.new_full((count,), 1 / (count - len(own))).scatter(0, own, 0.0)  # of a mean over the others
     values = torch.cat([values[:-1], still.value(inputs, weights).unsqueeze(0)])
     counts = torch.cat([inputs.new_ones(len(own)), inputs.new_full((1,), count - len(own))])
-    pooler: Any = agent.pooler  # one that takes counts
-    latent = pooler(prepared, keys, values, counts)
+    latent = cast(CountingPooler, agent.pooler)(prepared, keys, values, counts)
     _, action, after = agent.act(latent, neuron_state, state)
     return action, after
 
 
 def in_two(
     few: Tensor,
-    whole: "Callable[..., Any]",
-    merged: "Callable[..., Any]",
-    batch: tuple[Any, ...],
+    whole: Callable[..., tuple[Tensor, AgentState]],
+    merged: Callable[..., tuple[Tensor, AgentState]],
+    batch: tuple[object, ...],
     rows: Tensor,
-) -> Any:
+) -> tuple[Tensor, AgentState]:
     """A batch [B, ...] -> `merged(*batch, rows)` where inputs can be divided, `few` [B], elsewhere `whole(*batch)`.
 
     What an episode gets hangs on no other.

@@ -3,9 +3,11 @@
 Sizes that follow from other parts are passed here, so that no config states them: swapping a neuron resizes the pooler.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
+from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 
@@ -22,15 +24,34 @@ AGENT_KEYS = ("env", "agent", "splitter", "neuron", "pooler", "policy", "head", 
 def build_agent(config: DictConfig, env: Any) -> Agent:
     """The agent of `config` for an environment."""
     observed, actions = env.spec.observation_shape, env.spec.action_size
-    splitter = instantiate(config.splitter, observation_shape=observed)
+    splitter = build_part(config, "splitter", observation_shape=observed)
     felt = actions if config.agent.get("previous_action", True) else 0
-    neuron = instantiate(config.neuron, features=splitter.features, action_size=felt)
+    neuron = build_part(config, "neuron", features=splitter.features, action_size=felt)
     sizes = {"key_size": neuron.key_size, "value_size": neuron.value_size}
-    pooler = instantiate(config.pooler, **sizes, num_inputs=splitter.num_inputs)
-    policy = instantiate(config.policy, latent_shape=pooler.latent_shape, action_size=actions)
-    head = instantiate(config.head, context_size=policy.context_size, action_size=actions)
+    pooler = build_part(config, "pooler", **sizes, num_inputs=splitter.num_inputs)
+    policy = build_part(config, "policy", latent_shape=pooler.latent_shape, action_size=actions)
+    head = build_part(config, "head", context_size=policy.context_size, action_size=actions)
     parts = {"splitter": splitter, "neuron": neuron, "pooler": pooler, "policy": policy, "head": head}
-    return instantiate(config.agent, **parts, action_size=actions, discrete=env.spec.discrete)
+    return build_part(config, "agent", **parts, action_size=actions, discrete=env.spec.discrete)
+
+
+def build_part(config: DictConfig, group: str, **others: object) -> Any:
+    """A part of `config`; ConfigError, in terms of its keys, where its constructor refuses a value.
+
+    Args:
+        config: with the part at `group`.
+        group: of the part.
+        others: what follows from other parts.
+    """
+    try:
+        return instantiate(config[group], **others)
+    except InstantiationException as error:
+        if not isinstance(error.__cause__, ValueError):
+            raise
+        said = str(error.__cause__)
+        own = "|".join(map(re.escape, set(config[group]) - set(others)))
+        keyed = re.sub(rf"(?<![\w.])({own})=", rf"{group}.\1=", said)
+        raise ConfigError(keyed if group in keyed else f"{group}: {said}") from error
 
 
 def build_perturbations(config: DictConfig, agent: Agent) -> list[Perturbation]:

@@ -24,7 +24,7 @@ SINCE = {
 LAST_LAYER = re.compile(r"policy\.(read|layers\.(\d+))\.(weight|bias)")  # what a policy ended with before it had a head
 
 
-def renewed(config: Any) -> Any:
+def renewed(config: object) -> Any:
     """A configuration, or what a file says of an agent: components by today's names, and all parts of an agent."""
     config = renamed(config)
     if not isinstance(config, dict) or not isinstance(config.get("policy"), dict):
@@ -35,7 +35,7 @@ def renewed(config: Any) -> Any:
     return {**{part: dict(node) for part, node in SINCE.items()}, **config, "policy": policy}
 
 
-def renamed(node: Any) -> Any:
+def renamed(node: object) -> object:
     """The same values; components in them have today's names."""
     if isinstance(node, list):
         return [renamed(each) for each in node]
@@ -44,13 +44,13 @@ def renamed(node: Any) -> Any:
     return {key: new_name(value) if key == "_target_" else renamed(value) for key, value in node.items()}
 
 
-def new_name(target: Any) -> Any:
+def new_name(target: object) -> object:
     """What a component is called today."""
     module, _, name = target.rpartition(".") if isinstance(target, str) else (None, "", "")
     return f"{MOVED[module]}.{name}" if module in MOVED else target
 
 
-def is_headless(config: Any) -> bool:
+def is_headless(config: object) -> bool:
     """Whether a file that says this of its agent is from before policies had heads."""
     return not isinstance(config, dict) or "head" not in config
 

@@ -1,6 +1,7 @@
 """Agents in files: the paper's flat vectors (.npz), shareable agents (.safetensors), checkpoints (.ckpt)."""
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,7 +44,7 @@ def read_weights(path: str | Path, key: str = "weights") -> Weights:
     raise ConfigError(f"{key}={path} must end in .ckpt, .safetensors or .npz")
 
 
-def find_file(path: Any, key: str) -> Path:
+def find_file(path: object, key: str) -> Path:
     """The path of a file that is there and can be read."""
     if not isinstance(path, str | Path):
         raise ConfigError(f"{key}={path} must be the path of a file")
@@ -77,7 +78,7 @@ def read_checkpoint(path: str | Path, key: str = "ckpt_path") -> dict[str, Any]:
     return renewed_checkpoint(checkpoint)
 
 
-def is_plain(value: Any) -> bool:
+def is_plain(value: object) -> bool:
     """Whether something from a file is a tensor as agents have them."""
     return isinstance(value, Tensor) and value.layout == torch.strided and not value.is_quantized
 
@@ -144,11 +145,11 @@ def check_finite(tensors: dict[str, Tensor], path: str | Path, key: str) -> None
             raise ConfigError(f"{key}={path}: {name} holds {count} numbers that are infinite or not a number")
 
 
-def write_agent(agent: nn.Module, config: dict[str, Any], path: str | Path) -> None:
+def write_agent(agent: nn.Module, config: Mapping[str, object], path: str | Path) -> None:
     """Write a shareable agent: weights and the configuration that builds it, in one .safetensors file.
 
     The file replaces an older one only once it is whole.
     """
     state = {name: value.detach().cpu().contiguous() for name, value in agent.state_dict().items()}
     with whole(Path(path)) as unfinished:
-        save_file(state, unfinished, metadata={CONFIG: yaml.safe_dump(config, sort_keys=False)})
+        save_file(state, unfinished, metadata={CONFIG: yaml.safe_dump(dict(config), sort_keys=False)})

@@ -46,7 +46,7 @@ def test_the_shared_head_tells_actuators_apart():
 
 
 def test_a_shared_head_without_hidden_units_is_refused():
-    with pytest.raises(ValueError, match=r"head\.hidden_size=0 must be at least 1"):
+    with pytest.raises(ValueError, match="hidden_size=0 must be at least 1"):
         SharedHead(5, 6, hidden_size=0)
 
 

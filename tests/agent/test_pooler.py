@@ -90,7 +90,7 @@ def test_rounding_keeps_20_bits():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_queries": 0}, "pooler.num_queries=0"),
+        ({"num_queries": 0}, "num_queries=0"),
         ({"queries": "random"}, "one of sinusoidal, learned"),
         ({"activation": "relu"}, "one of tanh, softmax"),
         ({"output": "none"}, "one of tanh, relu_layer_norm"),
