@@ -21,6 +21,8 @@ class World:
     So a return tells of every action, and an action of all that was seen before. Episodes last 2 to 4 steps.
     """
 
+    overlaps = False
+
     def __init__(self, observation_shape: tuple[int, ...], action_size: int, discrete: bool, brightness: float) -> None:
         buttons = tuple(map(str, range(action_size)))
         # Some episodes end by themselves, some are cut.
