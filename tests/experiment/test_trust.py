@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 import anx.commands.evaluate
 from anx.commands.report import write_report
-from anx.envs.car_racing import BACKGROUNDS, read_picture
+from anx.envs.car_racing.look import BACKGROUNDS, read_picture
 from anx.errors import ConfigError
 from anx.experiment.build import AGENT_KEYS
 from anx.experiment.trust import check_agent_config, components, packages_to_trust, trust_override
@@ -242,7 +242,7 @@ def test_a_picture_that_a_file_names_is_opened_as_a_picture_only(tmp_path, kind)
         path.mkdir()
     else:
         path.write_text("text")
-    with pytest.raises(ValueError, match=r"env\.background=.* is neither a picture file nor one of clouds"):
+    with pytest.raises(ValueError, match=r"^background=.* is neither a picture file nor one of clouds"):
         read_picture(str(path))
     assert read_picture(str(BACKGROUNDS / "hills.png")).size > (0, 0)
 
