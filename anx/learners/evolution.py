@@ -16,6 +16,7 @@ from anx.learners.resumption import check_same
 from anx.perturb.inputs import Perturbation, Shuffle
 from anx.population import get_vector
 from anx.rollout.base import Rollout
+from anx.solvers.base import Solver
 
 SHUFFLED = (Shuffle(),)  # the same at every validation: a rollout compiles anew for another one
 
@@ -29,7 +30,7 @@ class Evolution(LightningModule):
     Args:
         agent: the module whose parameters evolve; between steps they are the distribution's mean.
         rollout: evaluates populations of it.
-        optimizer: parameters -> optimizer.
+        optimizer: D -> the solver that searches over its parameters.
         rollouts: R, episodes a candidate, the same ones for every candidate of a generation.
         validation_episodes: held-out episodes on which the mean is validated, plain and shuffled.
         test_episodes: held-out episodes of the final evaluation.
@@ -42,7 +43,7 @@ class Evolution(LightningModule):
         self,
         agent: Agent,
         rollout: Rollout,
-        optimizer: Callable[[Any], SolverOptimizer],
+        optimizer: Callable[[int], Solver],
         *,
         rollouts: int = 16,
         validation_episodes: int = 500,
@@ -66,7 +67,10 @@ class Evolution(LightningModule):
         self.test_episodes = test_episodes
         self.perturbations = perturbations
         self.test_returns: dict[str, Tensor] = {}
-        self.optimizer = optimizer(agent.parameters())
+        try:
+            self.optimizer = SolverOptimizer(agent.parameters(), optimizer)
+        except ConfigError as error:  # a solver knows its arguments, not where they come from
+            raise ConfigError(f"optimizer.{error}") from None
         self.agent_config = agent_config
         self.run_config = run_config
         self._steps = 0
@@ -85,7 +89,7 @@ class Evolution(LightningModule):
 
     def training_step(self, seed: int, batch_idx: int) -> Tensor:
         """The fitness [P] of the population that waits for it."""
-        population = self.optimizer.population
+        population = self.optimizer.ask()
         own = torch.arange(len(population)).tensor_split(self.trainer.world_size)[self.trainer.global_rank]
         fitness, steps = population.new_zeros(len(population), dtype=torch.float64), torch.zeros((), dtype=torch.int64)
         if self.trainer.world_size > 1:
