@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from anx.errors import ConfigError
+from anx.experiment.resumption import check_same
 from anx.learners.optimizer import SolverOptimizer
-from anx.learners.resumption import check_same
 from anx.solvers.cmaes import CMAES
 from anx.solvers.nevergrad import Nevergrad
 
