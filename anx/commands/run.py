@@ -7,9 +7,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import instantiate
 from lightning import Trainer
-from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
@@ -19,13 +18,14 @@ from anx.experiment.callbacks.interruption import Interruption
 from anx.experiment.check import check_writable, unwritable
 from anx.experiment.command_line import command_line, evaluation_of, given_arguments, override, without
 from anx.experiment.folder import LAST, claimed
-from anx.experiment.identity import add_start, identify
-from anx.experiment.loggers import finish_wandb, make_wandb_logger
+from anx.experiment.identity import RunFacts, add_start, identify
+from anx.experiment.loggers import build_loggers, finish_loggers
 from anx.experiment.messages import one_line
 from anx.experiment.prepare import Prepared, chosen, describe_device, prepare
 from anx.experiment.program import run_main
 from anx.experiment.quiet import quiet_libraries
 from anx.experiment.trust import trust_override
+from anx.experiment.wandb_run import make_wandb_logger
 from anx.experiment.weights import write_agent
 from anx.files import write_whole
 from anx.learners.data import EpisodeSeeds
@@ -126,19 +126,15 @@ def ship(prepared: Prepared, path: Path) -> dict[str, Any] | None:
     return shipped
 
 
-def make_loggers(config: DictConfig, identity: dict[str, Any]) -> list[Any]:
-    """The run's loggers; none on processes other than the first."""
-    loggers = []
-    for each in chosen(config, "logger").values():
-        is_wandb = each._target_.endswith("make_wandb_logger")
-        loggers.append(instantiate(each, **(wandb_facts(config, identity) if is_wandb else {})))
-    return [logger for logger in loggers if logger is not None]
-
-
-def wandb_facts(config: DictConfig, identity: dict[str, Any]) -> dict[str, Any]:
-    """What W&B is told of a run, besides what its logger's config says."""
+def facts_of(config: DictConfig, identity: dict[str, Any]) -> RunFacts:
+    """What the loggers are told of a run, besides what their configs say."""
     resolved: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    return {"run_config": {**resolved, "identity": identity}, "setting": [config.name, *config.ablations]}
+    return RunFacts(resolved, identity, [config.name, *config.ablations], str(config.run_dir))
+
+
+def make_loggers(config: DictConfig, identity: dict[str, Any]) -> list[Logger]:
+    """The run's loggers; none on processes other than the first."""
+    return build_loggers(chosen(config, "logger"), facts_of(config, identity))
 
 
 def report_failure(reason: str, config: DictConfig | None = None) -> None:
@@ -146,16 +142,10 @@ def report_failure(reason: str, config: DictConfig | None = None) -> None:
     if "WANDB_SWEEP_ID" not in os.environ:
         return
     if config is None:
-        finish_loggers([make_wandb_logger(run_config={}, setting=[])], reason)
+        logger = make_wandb_logger(RunFacts())
+        finish_loggers([logger] if logger else [], reason)
     else:
         finish_loggers(make_loggers(config, identify(given_arguments(), config.seed)), reason)
-
-
-def finish_loggers(loggers: list[Any], reason: str | None) -> None:
-    """End the run in W&B, as failed if there is a reason for that."""
-    for logger in loggers:
-        if isinstance(logger, WandbLogger):  # else a multirun's jobs would share the first job's run
-            finish_wandb(logger, reason)
 
 
 @rank_zero_only

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import WandbLogger
 from typing_extensions import override
 
+from anx.experiment.loggers import log_image
 from anx.perturb.inputs import Shuffle
 from anx.population import get_vector
 from anx.seeds import VALIDATION, derive_seed
@@ -14,7 +14,7 @@ from anx.views.figures import draw, save
 
 
 class AttentionPictures(Callback):
-    """Every so many generations, what the mean attends to in one shuffled held-out episode, as a file and to W&B.
+    """Every so many generations, what the mean attends to in one shuffled held-out episode, as a file and logged.
 
     Args:
         folder: of the pictures.
@@ -40,5 +40,4 @@ class AttentionPictures(Callback):
             path = self.folder / f"{name}_{trainer.global_step:06d}.png"
             save(figure, path)
             for logger in trainer.loggers:
-                if isinstance(logger, WandbLogger):
-                    logger.log_image(name, [str(path)], step=trainer.global_step)
+                log_image(logger, name, path, trainer.global_step)
