@@ -2,13 +2,11 @@
 
 import json
 import logging
-import os
 import signal
 from pathlib import Path
 from typing import Any
 
 from lightning import Trainer
-from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
@@ -18,14 +16,13 @@ from anx.experiment.callbacks.interruption import Interruption
 from anx.experiment.check import check_writable, unwritable
 from anx.experiment.command_line import command_line, evaluation_of, given_arguments, override, without
 from anx.experiment.folder import LAST, claimed
-from anx.experiment.identity import RunFacts, add_start, identify
-from anx.experiment.loggers import build_loggers, finish_loggers
+from anx.experiment.identity import add_start, identify
 from anx.experiment.messages import one_line
-from anx.experiment.prepare import Prepared, chosen, describe_device, prepare
+from anx.experiment.prepare import Prepared, describe_device, prepare
 from anx.experiment.program import run_main
 from anx.experiment.quiet import quiet_libraries
+from anx.experiment.run_loggers import end_loggers, log_refusal, make_loggers
 from anx.experiment.trust import trust_override
-from anx.experiment.wandb_run import make_wandb_logger
 from anx.experiment.weights import write_agent
 from anx.files import write_whole
 from anx.learners.data import EpisodeSeeds
@@ -53,13 +50,13 @@ def run(config: DictConfig) -> dict[str, Any]:
     try:
         check_writable(config.run_dir)
     except ConfigError as error:
-        report_failure(str(error), config)
+        log_refusal(str(error), config)
         raise
     with interruptible(), claimed(Path(config.run_dir)):
         try:
             prepared = prepare(config)
         except Exception as error:
-            report_failure(one_line(error), config)
+            log_refusal(one_line(error), config)
             raise
         return run_prepared(config, prepared)
 
@@ -84,7 +81,7 @@ def run_prepared(config: DictConfig, prepared: Prepared) -> dict[str, Any]:
         reason = f"{type(error).__name__}: {one_line(error)}"
         raise
     finally:
-        finish_loggers(loggers, reason)
+        end_loggers(loggers, reason)
 
 
 def train_and_test(config: DictConfig, prepared: Prepared) -> dict[str, Any]:
@@ -124,28 +121,6 @@ def ship(prepared: Prepared, path: Path) -> dict[str, Any] | None:
             shipped = {"generation": each.generation, "chosen_by": each.monitor, "score": each.score}
     write_agent_once(learner.agent, learner.agent_config, path)
     return shipped
-
-
-def facts_of(config: DictConfig, identity: dict[str, Any]) -> RunFacts:
-    """What the loggers are told of a run, besides what their configs say."""
-    resolved: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    return RunFacts(resolved, identity, [config.name, *config.ablations], str(config.run_dir))
-
-
-def make_loggers(config: DictConfig, identity: dict[str, Any]) -> list[Logger]:
-    """The run's loggers; none on processes other than the first."""
-    return build_loggers(chosen(config, "logger"), facts_of(config, identity))
-
-
-def report_failure(reason: str, config: DictConfig | None = None) -> None:
-    """A W&B sweep waits for each of its runs: one that can't even be composed ends as failed and says why."""
-    if "WANDB_SWEEP_ID" not in os.environ:
-        return
-    if config is None:
-        logger = make_wandb_logger(RunFacts())
-        finish_loggers([logger] if logger else [], reason)
-    else:
-        finish_loggers(make_loggers(config, identify(given_arguments(), config.seed)), reason)
 
 
 @rank_zero_only
@@ -212,4 +187,4 @@ def describe_agent(shipped: dict[str, Any]) -> str:
 
 def main() -> None:
     # Of several processes the first one's exit code counts; to Lightning, another's would be a crash.
-    run_main(train if rank_zero_only.rank else run, "config", refused=report_failure)  # type: ignore[attr-defined]
+    run_main(train if rank_zero_only.rank else run, "config", refused=log_refusal)  # type: ignore[attr-defined]

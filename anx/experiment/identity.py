@@ -22,29 +22,6 @@ PACKAGES = (
 )
 
 
-class RunFacts:
-    """What a logger is told of a run. A plain class: of any other, Hydra would make a configuration.
-
-    Args:
-        config: the resolved configuration; without one nothing could be composed.
-        identity: see `identify`.
-        setting: the experiment and its ablations.
-        folder: of the run; None: nothing could be composed.
-    """
-
-    def __init__(
-        self,
-        config: dict[str, object] | None = None,
-        identity: dict[str, object] | None = None,
-        setting: Sequence[str] = (),
-        folder: str | None = None,
-    ) -> None:
-        self.config = config or {}
-        self.identity = identity or {}
-        self.setting = tuple(setting)
-        self.folder = folder
-
-
 def identify(arguments: Sequence[str] | None, seed: int) -> dict[str, Any]:
     """What tells one start of a run from all others; null is what cannot be known here.
 
@@ -58,11 +35,7 @@ def identify(arguments: Sequence[str] | None, seed: int) -> dict[str, Any]:
         "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "commit": git("rev-parse", "HEAD"),
         "uncommitted_changes": None if (changes := git("status", "--porcelain")) is None else bool(changes),
-        "versions": {
-            "python": platform.python_version(),
-            **versions(),
-            "torch": str(torch.__version__),
-        },  # and its build
+        "versions": {"python": platform.python_version(), **versions(), "torch": torch.__version__},  # and its build
         "hardware": {
             "platform": platform.platform(),
             "processor": processor(),

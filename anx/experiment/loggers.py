@@ -1,80 +1,199 @@
-"""Where metrics go, one contract for all of it.
+"""Where metrics go: a csv file that survives anything, and Weights & Biases without a question asked."""
 
-A logger is any of Lightning's, or what a factory makes of it: `logger.NAME` names the class or the factory. One that
-takes an argument `run` gets the run's facts. Two things are asked of a logger besides what Lightning asks: to take a
-picture, and to end. A type of loggers that can, says how:
-
-    @log_image.register
-    def _(logger: MyLogger, key: str, path: Path, step: int) -> None: ...
-
-    @finish.register
-    def _(logger: MyLogger, reason: str | None) -> None: ...
-
-Any other is given metrics alone.
-"""
-
-import functools
+import csv
+import logging
+import os
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from hydra.utils import instantiate
-from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
-from omegaconf import DictConfig
+import wandb
+from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
+from typing_extensions import override
 
-from anx.experiment.identity import RunFacts
-from anx.experiment.tensorboard import add_picture, finish_tensorboard
-from anx.experiment.values import locate, signature_of
-from anx.experiment.wandb_run import finish_wandb
+from anx.errors import ConfigError
+from anx.files import whole
+
+log = logging.getLogger(__name__)
 
 
-def build_loggers(parts: Mapping[str, DictConfig], run: RunFacts) -> list[Logger]:
-    """The loggers of a configuration; none on processes other than the first.
+class RunLogger(Logger):
+    """A logger that takes more of a run than metrics and its configuration (Lightning's `log_hyperparams`)."""
+
+    def log_picture(self, name: str, path: Path, step: int) -> None:
+        """Take a picture from a file that stays where it is."""
+
+    def end(self, reason: str | None) -> None:
+        """The run is over; it has failed if there is a reason for that."""
+
+
+def of_run(loggers: Iterable[Logger]) -> list[RunLogger]:
+    """Those of a run's loggers that take more than Lightning's own do."""
+    return [each for each in loggers if isinstance(each, RunLogger)]
+
+
+class MetricsFile(RunLogger):
+    """metrics.csv: a row a generation, every column that ever came. A resumed run appends.
+
+    A row is written once the next one begins: validation belongs to the row of its generation.
 
     Args:
-        parts: what makes each, by its key.
-        run: what they are told of the run.
-
-    Raises:
-        ConfigError: one refuses what its part says.
+        path: of the file.
     """
-    made = []
-    for key, part in parts.items():
-        arguments, _ = signature_of(locate(f"{key}._target_", part.get("_target_")))
-        made.append(instantiate(part, **({"run": run} if "run" in arguments else {})))
-    return [logger for logger in made if logger is not None]
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = Path(path)
+        self._columns = ["step"]
+        self._row: dict[str, Any] = {}
+        self._resumed = False
+
+    @property
+    @override
+    def name(self) -> str:
+        return "csv"
+
+    @property
+    @override
+    def version(self) -> str:
+        return ""
+
+    @override
+    @rank_zero_only
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """The configuration has a file of its own."""
+
+    @override
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        step = step or 0
+        if not self._resumed:
+            self._resume(step)
+        if self._row and self._row["step"] != step:
+            self._flush()
+        self._row = {"step": step, **self._row, **{k: v for k, v in metrics.items() if k != "epoch"}}
+
+    def _resume(self, step: int) -> None:
+        """Keep the rows before `step`: those behind it were logged by a run that was cut off and are logged again."""
+        self._resumed = True
+        if self.path.is_file():
+            with self.path.open(newline="") as file:
+                reader = csv.DictReader(file)
+                rows = [row for row in reader if (row["step"] or "").isdigit() and int(row["step"]) < step]
+                self._columns = list(reader.fieldnames or self._columns)
+            self._write(rows)
+
+    def _write(self, rows: list[dict[str, Any]]) -> None:
+        with whole(self.path) as unfinished, unfinished.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self._columns, extrasaction="ignore", restval="")
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def _flush(self) -> None:
+        if not self._row:
+            return
+        row, self._row = self._row, {}
+        new = [column for column in row if column not in self._columns]
+        if new or not self.path.is_file():
+            rows = []
+            if self.path.is_file():
+                with self.path.open(newline="") as file:
+                    rows = list(csv.DictReader(file))
+            self._columns += new
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._write([*rows, row])
+            return
+        with self.path.open("a", newline="") as file:
+            csv.DictWriter(file, self._columns, restval="").writerow(row)
+
+    @override
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        self._flush()
 
 
-@functools.singledispatch
-def log_image(logger: Logger, key: str, path: Path, step: int) -> None:
-    """Log the picture in a file under a key, as of the generation `step`; nothing, for a logger that takes none."""
+def wandb_mode() -> str:
+    """What W&B is to do, decided before it can ask: `online` only for whoever is logged in."""
+    if mode := os.environ.get("WANDB_MODE"):
+        return mode
+    if (mode := wandb.setup().settings.mode) != "online":
+        return str(mode)
+    try:
+        return "online" if wandb.login(prompt=False) else "offline"
+    except (wandb.errors.AuthenticationError, wandb.errors.UsageError):
+        return "offline"
 
 
-@functools.singledispatch
-def finish(logger: Logger, reason: str | None) -> None:
-    """End a logger's run; `reason`: why it failed. Else a multirun's jobs would share the first job's run."""
+def users_folder() -> str | None:
+    """The user's WANDB_DIR; where there is none, W&B's agent sets it to the working directory."""
+    folder = os.environ.get("WANDB_DIR")
+    return None if "WANDB_SWEEP_ID" in os.environ and folder == os.path.abspath(os.getcwd()) else folder
 
 
-def finish_loggers(loggers: Iterable[Logger], reason: str | None) -> None:
-    """End the run in every logger, as failed if there is a reason for that."""
-    for logger in loggers:
-        finish(logger, reason)
+class WandbRun(RunLogger, WandbLogger):
+    """A run of W&B's."""
+
+    @override
+    @rank_zero_only
+    def log_picture(self, name: str, path: Path, step: int) -> None:
+        self.log_image(name, [str(path)], step=step)
+
+    @override
+    @rank_zero_only
+    def end(self, reason: str | None) -> None:
+        """End the W&B run, so that the next one of this process has its own, and say where it is."""
+        run = self.experiment
+        if reason is not None:
+            run.summary["error"] = reason
+        where = f"wandb sync {shlex.quote(str(Path(run.dir).parent))}" if run.offline else run.url
+        run.finish(exit_code=0 if reason is None else 1)
+        if where:
+            log.info("W&B: %s", where)
 
 
-@log_image.register
-def _(logger: WandbLogger, key: str, path: Path, step: int) -> None:
-    logger.log_image(key, [str(path)], step=step)
+@rank_zero_only
+def make_wandb_logger(
+    run_dir: str | None = None,
+    experiment: str | None = None,
+    ablations: Mapping[str, object] | None = None,
+    folder: str | None = None,
+    project: str | None = None,
+    name: str | None = None,
+    group: str | None = None,
+    tags: list[str] | None = None,
+) -> WandbRun:
+    """A W&B run. What is null is W&B's own setting, from its environment variables or its files, where there is one.
 
-
-@finish.register
-def _(logger: WandbLogger, reason: str | None) -> None:
-    finish_wandb(logger, reason)
-
-
-@log_image.register
-def _(logger: TensorBoardLogger, key: str, path: Path, step: int) -> None:
-    add_picture(logger, key, path, step)
-
-
-@finish.register
-def _(logger: TensorBoardLogger, reason: str | None) -> None:
-    finish_tensorboard(logger, reason)
+    Args:
+        run_dir: the run's folder.
+        experiment: what it is a run of.
+        ablations: by name; with the experiment its setting.
+        folder: of W&B's files; null: WANDB_DIR, else the run's folder.
+        project: W&B's; null: WANDB_PROJECT, else anx.
+        name: of the run; null: WANDB_NAME, else W&B finds one.
+        group: runs that belong together; null: WANDB_RUN_GROUP, else those of the same setting.
+        tags: of the run, besides its setting; null: WANDB_TAGS, else none.
+    """
+    user = wandb.setup().settings
+    setting = [*([experiment] if experiment else []), *(ablations or {})]
+    own: dict[str, Any] = {"silent": True, "console": "off"}  # unless the environment says otherwise
+    own = {key: value for key, value in own.items() if f"WANDB_{key.upper()}" not in os.environ}
+    try:
+        run = wandb.init(
+            dir=folder or users_folder() or run_dir,
+            project=project or user.project or "anx",
+            name=name,
+            group=group or os.environ.get("WANDB_RUN_GROUP") or user.run_group or "+".join(setting) or None,
+            tags=list(dict.fromkeys([*setting, *(user.run_tags or () if tags is None else tags)])),
+            mode=wandb_mode(),  # type: ignore[arg-type]
+            settings=wandb.Settings(reinit="finish_previous", **own),
+        )
+    except wandb.errors.Error as error:
+        raise ConfigError(
+            f"logger.wandb can't start a run ({error}); logger=csv does without, WANDB_MODE=offline keeps it here"
+        ) from None
+    run.define_metric("trainer/global_step")
+    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+    return WandbRun(experiment=run, save_dir=folder or run.settings.root_dir, log_model=False)

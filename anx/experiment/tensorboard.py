@@ -1,49 +1,53 @@
 """A run in TensorBoard."""
 
+import json
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import OmegaConf
 from PIL import Image
+from typing_extensions import override
 
 from anx.errors import ConfigError
-from anx.experiment.identity import RunFacts
+from anx.experiment.loggers import RunLogger
 
 WRITERS = ("tensorboard", "tensorboardX")  # Lightning takes either
 
 
-@rank_zero_only
-def make_tensorboard_logger(run: RunFacts, folder: str) -> TensorBoardLogger:
-    """Metrics over generations, pictures of attention and the run's configuration, for `tensorboard --logdir`.
+class TensorBoardRun(RunLogger, TensorBoardLogger):
+    """Metrics over steps of the training, pictures and the run's configuration, for `tensorboard --logdir runs`.
 
     Args:
-        run: what it is told of the run.
-        folder: of its files; a run that goes on adds a file.
+        folder: of its files; a run that goes on adds files.
 
     Raises:
         ConfigError: there is nothing installed that writes such files.
     """
-    if not any(find_spec(each) for each in WRITERS):
-        raise ConfigError("logger=tensorboard needs TensorBoard: pip install 'anx[tensorboard]'")
-    logger = TensorBoardLogger(folder, name="", version="", default_hp_metric=False)
-    for name, facts in (("config", run.config), ("identity", run.identity)):
-        logger.experiment.add_text(name, f"```yaml\n{OmegaConf.to_yaml(OmegaConf.create(facts))}```")
-    return logger
 
+    def __init__(self, folder: str) -> None:
+        if not any(find_spec(each) for each in WRITERS):
+            raise ConfigError("logger=tensorboard needs TensorBoard: pip install 'anx[tensorboard]'")
+        super().__init__(folder, name="", version="", default_hp_metric=False)
 
-@rank_zero_only
-def add_picture(logger: TensorBoardLogger, key: str, path: Path, step: int) -> None:
-    """Log a picture's file."""
-    with Image.open(path) as picture:
-        logger.experiment.add_image(key, np.asarray(picture.convert("RGB")), step, dataformats="HWC")
+    @override
+    @rank_zero_only
+    def log_hyperparams(self, params: Mapping[str, object], metrics: object = None, step: int | None = None) -> None:  # type: ignore[override]
+        """The configuration as a text, a key each: TensorBoard's own table of hyperparameters is flat."""
+        for key, value in params.items():
+            self.experiment.add_text(f"config/{key}", f"```json\n{json.dumps(value, indent=2)}\n```")
 
+    @override
+    @rank_zero_only
+    def log_picture(self, name: str, path: Path, step: int) -> None:
+        with Image.open(path) as picture:
+            self.experiment.add_image(name, np.asarray(picture.convert("RGB")), step, dataformats="HWC")
 
-@rank_zero_only
-def finish_tensorboard(logger: TensorBoardLogger, reason: str | None) -> None:
-    """Write what is still to be written, and why the run failed, if it did."""
-    if reason is not None:
-        logger.experiment.add_text("error", reason)
-    logger.experiment.close()
+    @override
+    @rank_zero_only
+    def end(self, reason: str | None) -> None:
+        if reason is not None:
+            self.experiment.add_text("error", reason)
+        self.experiment.close()

@@ -6,7 +6,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 from typing_extensions import override
 
-from anx.experiment.loggers import log_image
+from anx.experiment.loggers import of_run
 from anx.perturb.inputs import Shuffle
 from anx.population import get_vector
 from anx.seeds import VALIDATION, derive_seed
@@ -14,7 +14,7 @@ from anx.views.figures import draw, save
 
 
 class AttentionPictures(Callback):
-    """Every so many generations, what the mean attends to in one shuffled held-out episode, as a file and logged.
+    """Every so many generations, what the mean attends to in one shuffled held-out episode, as a file and to W&B.
 
     Args:
         folder: of the pictures.
@@ -39,5 +39,5 @@ class AttentionPictures(Callback):
             self.folder.mkdir(parents=True, exist_ok=True)
             path = self.folder / f"{name}_{trainer.global_step:06d}.png"
             save(figure, path)
-            for logger in trainer.loggers:
-                log_image(logger, name, path, trainer.global_step)
+            for logger in of_run(trainer.loggers):
+                logger.log_picture(name, path, trainer.global_step)
