@@ -26,7 +26,7 @@ Run a Weights & Biases sweep file here, without an account.
   folder    of the runs, table.csv, table.md and sweep.png; runs/sweeps/NAME if not given
   count     runs at most; random and bayes need it where the file has no run_cap
   OVERRIDE  as of anx.run, given to every run; it replaces the file's own with the same key
-  --config-dir, --config-name   as of anx.run
+  --config-dir, --config-name   as of anx.run; configs of your own in ./configs are found without
 
 Started again, a sweep goes on: finished runs are kept, one that was cut off is resumed, failed ones are tried again.
 The runs go through Hydra's launcher: one after another, or several at once where one is installed that can.

@@ -11,6 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from anx.errors import ConfigError
 from anx.experiment.command_line import key_of
+from anx.experiment.own_configs import own_config_dir
 
 POINT = "${args_no_hyphens}"  # where W&B's agent writes a point as Hydra's overrides
 FOLDERS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
@@ -26,6 +27,10 @@ class Flags(NamedTuple):
     def or_else(self, others: "Flags") -> "Flags":
         """These, and where one is None that of `others`."""
         return Flags(*(own or other for own, other in zip(self, others, strict=True)))
+
+    def or_found(self) -> "Flags":
+        """These, and where no folder is given, ./configs if that is a user's."""
+        return self.or_else(split_flags(own_config_dir(self.arguments()))[0])
 
     def arguments(self) -> list[str]:
         """As anx.run takes them, before all overrides."""

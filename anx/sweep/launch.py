@@ -21,7 +21,8 @@ from anx.errors import ConfigError
 from anx.experiment.check import processes_of
 from anx.experiment.command_line import quote
 from anx.experiment.messages import one_line
-from anx.experiment.overrides import config_folder, for_hydra
+from anx.experiment.overrides import for_hydra
+from anx.experiment.own_configs import check_choices, config_folder, config_folders
 from anx.internal.hydra import open_composer, open_launcher
 from anx.signals import Interrupted
 from anx.sweep.command import Flags
@@ -68,8 +69,9 @@ class Launches:
         """Why a configuration can't be launched; a launcher would lose the whole batch for it."""
         try:
             config = self._loader.load_sweep_config(self._config, list(overrides))
+            check_choices(config.hydra, config_folders())
             processes = processes_of(config)
-        except (HydraException, OmegaConfBaseException) as error:
+        except (ConfigError, HydraException, OmegaConfBaseException) as error:
             return one_line(error)
         if processes > 1:  # Lightning would start the others with the sweep's command line
             return f"trainer.devices times trainer.num_nodes is {processes}; a sweep's runs have one process each"
@@ -97,6 +99,7 @@ def open_launches(overrides: Sequence[str], folder: Path, task: Task, flags: Fla
         overrides = for_hydra(overrides)
         check_installed(composer.loader, overrides)
         config = composer.compose(flags.config_name or "config", [*overrides, f"hydra.sweep.dir={quote(str(folder))}"])
+        check_choices(config.hydra, config_folders())
         configure_log(config.hydra.job_logging)
         for name in ("hydra", "hydra_plugins"):  # launchers announce what the sweep has said
             logging.getLogger(name).setLevel(logging.WARNING)

@@ -37,7 +37,7 @@ class Sweep:
         count: runs at most; None leaves that to the file.
         overrides: given to every run; they replace the file's own with the same key.
         task: what a run is.
-        flags: given to every run; they replace the file's own.
+        flags: given to every run; they replace the file's own. Without a folder of configs it is ./configs.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Sweep:
             check_override(
                 override, file.path
             )  # of a swept key, too: as for W&B's agent, the point comes later and wins
-        self.flags = flags.or_else(file.flags)
+        self.flags = flags.or_else(file.flags).or_found()
         self.overrides = [*own, *overrides]
         self._count = find_count(file, count)
         self._task = task
