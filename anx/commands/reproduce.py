@@ -10,9 +10,10 @@ from omegaconf import DictConfig, OmegaConf
 from rich.table import Table
 
 from anx.agent.agent import Agent
-from anx.commands.evaluate import build_evaluation, find_output, make_console
+from anx.commands.evaluate import find_output, make_console
 from anx.errors import ConfigError
 from anx.experiment.build import AGENT_KEYS
+from anx.experiment.evaluation import build_evaluation
 from anx.experiment.file_base import EVALUATION, store_base
 from anx.experiment.program import run_main
 from anx.experiment.values import check_integer

@@ -44,6 +44,6 @@ def summarise(returns: Tensor) -> dict[str, Any]:
     }
 
 
-def share_that_differs(a: Tensor, b: Tensor, tolerance: float = 1e-3) -> float:
-    """The share of episodes whose returns are further apart than `tolerance`."""
+def fraction_that_differs(a: Tensor, b: Tensor, tolerance: float = 1e-3) -> float:
+    """The fraction of episodes whose returns are further apart than `tolerance`."""
     return ((a - b).abs() > tolerance).to(torch.float64).mean().item()
