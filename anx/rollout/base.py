@@ -9,7 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from anx.agent.agent import Agent
 from anx.perturb.inputs import Perturbation
+from anx.spec import Specified
 
 QUERIES = 16  # whose attention a trace keeps, at most
 STEPS = 2048  # that a trace keeps, at most; even
@@ -79,6 +81,8 @@ class Rollout(ABC):
     """Rolls out populations of one agent in one environment."""
 
     evaluation_dtype = torch.float32
+    agent: Agent  # whose parameters the population's vectors are
+    env: Specified  # that it acts in
     takes: ClassVar[str | None] = None  # what the environments that it can play call it in `rollout`; None: any
 
     @abstractmethod

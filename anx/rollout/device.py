@@ -64,7 +64,7 @@ class DeviceRollout(Rollout):
             raise ValueError(f"rollout.compact_every={compact_every} and rollout.lanes={lanes} must be at least 1")
         check_threads(threads)
         self.agent = agent
-        self.env = env
+        self.env: Any = env
         self.compile = compile
         self.compact_every = compact_every
         self.lanes = lanes

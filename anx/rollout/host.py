@@ -62,7 +62,7 @@ class HostRollout(Rollout):
         check_threads(threads)
         self.threads = threads
         self.agent = agent
-        self.env = env
+        self.env: Any = env
         self.slots = slots
         self.compile = compile
         self._compiled: dict[tuple[Any, ...], CompiledStep] = {}
