@@ -7,8 +7,10 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from anx.agent.agent import Agent
 from anx.perturb.inputs import Perturbation
 from anx.rollout.trace import Moment, Trace, trace_of
+from anx.spec import Specified
 
 
 class Episodes(NamedTuple):
@@ -22,6 +24,8 @@ class Rollout(ABC):
     """Rolls out populations of one agent in one environment."""
 
     evaluation_dtype = torch.float32
+    agent: Agent  # whose parameters the population's vectors are
+    env: Specified  # that it acts in
     takes: ClassVar[str | None] = None  # what the environments that it can play call it in `rollout`; None: any
 
     @abstractmethod
