@@ -10,6 +10,7 @@ from gymnasium.spaces import Discrete
 from torch import Tensor
 
 from anx.agent.agent import Agent
+from anx.envs.spaces import taken
 from anx.internal.pytree import tree_map
 from anx.perturb.inputs import Perturbation
 from anx.perturb.pipeline import Sensing
@@ -152,10 +153,7 @@ class Share:
 
 def to_space(action: Tensor, space: Any) -> np.ndarray:
     """Actions [slots, A] -> what the environments take: the greatest's index, or [-1, 1] stretched to their bounds."""
-    if isinstance(space, Discrete):
-        return action.argmax(-1).cpu().numpy()
-    centre, reach = (space.high + space.low) / 2, (space.high - space.low) / 2  # Tang & Ha 2021's CarRacing
-    return action.float().cpu().numpy() * reach + centre
+    return taken((action.argmax(-1) if isinstance(space, Discrete) else action.float()).cpu().numpy(), space)
 
 
 def episode_seeds(seed: int, episodes: int) -> np.ndarray:
