@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 import torch
 from torch import Tensor
@@ -32,7 +32,16 @@ def evaluate(
     return Evaluation(achieved.returns[0], achieved.steps[0], time.perf_counter() - start)
 
 
-def summarise(returns: Tensor) -> dict[str, Any]:
+class Summary(TypedDict):
+    """What the returns of some episodes come to."""
+
+    mean: float
+    std: float  # of a sample; 0 of a single return
+    sem: float  # the mean's standard error
+    episodes: int
+
+
+def summarise(returns: Tensor) -> Summary:
     """Mean, standard deviation and standard error of returns [R]."""
     returns = returns.double()
     std = returns.std(correction=1).item() if len(returns) > 1 else 0.0
@@ -44,6 +53,6 @@ def summarise(returns: Tensor) -> dict[str, Any]:
     }
 
 
-def share_that_differs(a: Tensor, b: Tensor, tolerance: float = 1e-3) -> float:
-    """The share of episodes whose returns are further apart than `tolerance`."""
+def fraction_that_differs(a: Tensor, b: Tensor, tolerance: float = 1e-3) -> float:
+    """The fraction of episodes whose returns are further apart than `tolerance`."""
     return ((a - b).abs() > tolerance).to(torch.float64).mean().item()

@@ -11,8 +11,8 @@ from omegaconf import OmegaConf
 
 import anx.commands.evaluate
 import anx.commands.reproduce
-from anx.commands.evaluate import build_evaluation
 from anx.experiment.build import AGENT_KEYS, build_perturbations, build_rollout
+from anx.experiment.evaluation import build_evaluation
 from anx.experiment.overrides import config_folder
 from anx.experiment.values import check_types
 from anx.experiment.weights import write_agent

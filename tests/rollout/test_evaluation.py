@@ -10,7 +10,7 @@ from anx.experiment.build import build_rollout
 from anx.experiment.weights import load_into, read_weights
 from anx.perturb.inputs import Duplicate, Noise, Shuffle
 from anx.rollout.device import DeviceRollout
-from anx.rollout.evaluation import evaluate, share_that_differs, summarise
+from anx.rollout.evaluation import evaluate, fraction_that_differs, summarise
 
 SHIPPED = Path(__file__).parents[2] / "agents" / "cartpole.safetensors"
 
@@ -21,8 +21,8 @@ def test_a_summary_has_the_mean_the_sample_deviation_and_the_error_of_the_mean()
     assert summarise(torch.tensor([3.0]))["std"] == 0
 
 
-def test_the_share_that_differs_counts_episodes():
-    assert share_that_differs(torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.tensor([1.0, 2.0005, 3.1, 5.0])) == 0.5
+def test_the_fraction_that_differs_counts_episodes():
+    assert fraction_that_differs(torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.tensor([1.0, 2.0005, 3.1, 5.0])) == 0.5
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_the_authors_agent_scores_what_they_measured_plain_and_shuffled(authors)
     plain = evaluate(agent, rollout, 2000, 0)
     shuffled = evaluate(agent, rollout, 2000, 0, [Shuffle()])
     assert summarise(shuffled.returns)["mean"] == pytest.approx(498, abs=25)
-    assert share_that_differs(plain.returns, shuffled.returns) == 0
+    assert fraction_that_differs(plain.returns, shuffled.returns) == 0
 
 
 @pytest.mark.slow
@@ -79,7 +79,7 @@ def test_the_agent_that_is_shipped_scores_what_is_said_of_it_plain_and_shuffled(
     plain = evaluate(agent, rollout, 1000, 1)
     shuffled = evaluate(agent, rollout, 1000, 1, [Shuffle()])
     assert summarise(shuffled.returns)["mean"] == pytest.approx(424.5, abs=62)
-    assert share_that_differs(plain.returns, shuffled.returns) < 0.02
+    assert fraction_that_differs(plain.returns, shuffled.returns) < 0.02
 
 
 @pytest.mark.slow
