@@ -94,8 +94,8 @@ def check_ids(node: object, source: str, trust: Sequence[str], option: str) -> N
         package = package_of_id(node.get("id"))
         if package is not None and not is_within(package, trust):
             raise ConfigError(
-                f"{source}id={node['id']!s:.80} imports {package}, code that could do anything; if you trust it and the "
-                f"file, say {option.format(package.split('.')[0])}"
+                f"{source}id={node['id']!s:.80} imports {package}, code that could do anything; if you trust it and "
+                f"the file, say {option.format(package.split('.')[0])}"
             )
         for name, child in node.items():
             if name == "kwargs" and package is None and not is_within(str(node.get("_target_")), trust):
