@@ -10,7 +10,7 @@ from typing_extensions import override
 from anx.perturb.inputs import Shuffle
 from anx.population import get_vector
 from anx.seeds import VALIDATION, derive_seed
-from anx.views.figures import draw, save
+from anx.views.figures import figures_of, save
 
 
 class AttentionPictures(Callback):
@@ -35,7 +35,7 @@ class AttentionPictures(Callback):
             return
         learner: Any = pl_module
         trace = learner.rollout.trace(get_vector(learner.agent), self.seed, [Shuffle()])
-        for name, figure in draw(learner.rollout, trace).items():
+        for name, figure in figures_of(learner.rollout, trace).items():
             self.folder.mkdir(parents=True, exist_ok=True)
             path = self.folder / f"{name}_{trainer.global_step:06d}.png"
             save(figure, path)
