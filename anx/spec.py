@@ -33,4 +33,5 @@ class Spec:
 class Specified(Protocol):
     """An environment of any kind: it says what it is."""
 
-    spec: Spec
+    @property
+    def spec(self) -> Spec: ...

@@ -1,6 +1,6 @@
 """Overrides of a command line on their way to Hydra."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -9,28 +9,27 @@ from omegaconf import OmegaConf
 from omegaconf.errors import GrammarParseError
 
 from anx.experiment.command_line import quote
-
-
-def config_folder() -> str:
-    """The folder of the configs: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    inside = package / "configs"
-    return str(inside if inside.is_dir() else package.parent / "configs")
+from anx.experiment.own_configs import config_folder as config_folder
+from anx.experiment.own_configs import config_folders
+from anx.experiment.own_configs import own_config_dir as own_config_dir
 
 
 def for_hydra(arguments: Iterable[str]) -> list[str]:
     """Arguments as Hydra takes them: of a group it knows names and lists only, so null is an empty list to it.
 
-    `logger=null` becomes `logger=[]`, and `neuron=3` the name '3', which Hydra then finds no file for.
+    `logger=null` becomes `logger=[]`, and `neuron=3` the name '3', which Hydra then finds no file for. Groups are
+    anx's, and those of the folder that `--config-dir` names among the arguments.
     """
-    return [_choice(each) if _is_of_group(each) else each for each in arguments]
+    given = list(arguments)
+    folders = config_folders(given)
+    return [_choice(each) if _is_of_group(each, folders) else each for each in given]
 
 
-def _is_of_group(argument: str) -> bool:
+def _is_of_group(argument: str, folders: Sequence[Path]) -> bool:
     """Whether an argument chooses from a group, `env=ant`, or adds such a choice, `+ablation=fnn`."""
     key, equals, _ = argument.removeprefix("+").partition("=")
     is_name = bool(equals) and key.replace("/", "").isidentifier()
-    return is_name and (key.startswith("hydra/") or Path(config_folder(), key).is_dir())
+    return is_name and (key.startswith("hydra/") or any((folder / key).is_dir() for folder in folders))
 
 
 def _choice(override: str) -> str:

@@ -5,19 +5,19 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
+from anx.experiment import help  # noqa: F401 (which says what `--help` shows)
 from anx.experiment.check import unwritable
 from anx.experiment.messages import one_line_errors
-from anx.experiment.overrides import config_folder, for_hydra
+from anx.experiment.overrides import for_hydra
+from anx.experiment.own_configs import check_choices, config_folder, config_folders, own_config_dir
 from anx.signals import interruption_exits
 
 
@@ -28,8 +28,9 @@ def run_main(
 
     What a user can mend exits with 2; of a multirun, once all jobs have had their turn. A signal ends everything, with
     130 or 143. HYDRA_FULL_ERROR=1 shows whole tracebacks instead of single lines. `refused` is told why `task` was not
-    even started.
+    even started. The user's folder of configs is searched, too: see `anx.experiment.own_configs`.
     """
+    sys.argv[1:] = [*own_config_dir(sys.argv[1:]), *sys.argv[1:]]
     with interruption_exits():
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             hydra.main(version_base="1.3", config_path=config_folder(), config_name=config_name)(task)()
@@ -45,6 +46,8 @@ def run_in_one_line(task: Callable[[DictConfig], Any], config_name: str, refused
     def guarded(config: DictConfig) -> Any:
         nonlocal started
         started = True
+        with one_line_errors(told=refused):
+            check_choices(HydraConfig.get(), config_folders())
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             return one_of_many(task, config)
         with one_line_errors():  # inside Hydra, which would print a line of its own
@@ -91,19 +94,3 @@ def one_of_many(task: Callable[[DictConfig], Any], config: DictConfig) -> Any:
         if end.code:
             raise JobFailed(end.code) from None
         return None
-
-
-def describe_ablations() -> str:
-    """The ablations for the help, a line each, those of a user's own folders included: what their files begin with."""
-    loader = GlobalHydra.instance().config_loader()
-    folders = [Path(each.path) for each in loader.get_sources() if each.scheme() == "file"]
-    lines = []
-    for name in loader.get_group_options("ablation"):
-        paths = [path for folder in folders if (path := folder / "ablation" / f"{name}.yaml").is_file()]
-        text = paths[0].read_text(encoding="utf-8") if paths else ""
-        comments = [line[2:] for line in text.splitlines() if line.startswith("# ") and "@package" not in line]
-        lines.append(f"{name:20}{comments[0] if comments else ''}".rstrip())
-    return "\n".join(lines)
-
-
-OmegaConf.register_new_resolver("anx.ablations", describe_ablations, replace=True)

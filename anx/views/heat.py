@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 
-from anx.rollout.base import Moment, attention_to_inputs
+from anx.rollout.trace import Moment, attention_to_inputs
 from anx.views.patches import BACKGROUND, EMPTY, Pixels
 
 COLOURS = matplotlib.colormaps["RdBu_r"]

@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from anx.rollout.base import Moment, Rollout, attention_to_inputs
+from anx.rollout.base import Rollout
+from anx.rollout.trace import Moment, attention_to_inputs
 
 Pixels = NDArray[np.uint8]  # [..., 3]
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anx.internal.pytree import tree_map_only
-from anx.rollout.base import Moment, Rollout, attention_to_inputs
+from anx.rollout.base import Rollout
+from anx.rollout.trace import Moment, attention_to_inputs
 from anx.views.canvas import FAINT, TEXT, Canvas, fitting
 from anx.views.heat import colours, heat_map, in_true_order
 from anx.views.patches import MOST_ATTENDED, Patches, Pixels, mosaic, on_picture, patches_of
