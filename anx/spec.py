@@ -35,3 +35,7 @@ class Specified(Protocol):
 
     @property
     def spec(self) -> Spec: ...
+
+    @property
+    def draws(self) -> bool:
+        """Whether there are pictures of it."""

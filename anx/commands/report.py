@@ -54,7 +54,7 @@ def write_report(run_dir: Path, *, figures: bool = True, film: bool = True, trus
     if (figures or film) and (rollout := read_rollout(run_dir, config)):
         seed = derive_seed(config.seed, VALIDATION)  # the episode of the pictures that were drawn while it learned
         with closing(rollout):
-            draw_agent(run_dir, run, rollout, seed, figures=figures, film=film and can_film())
+            draw_agent(run_dir, run, rollout, seed, figures=figures, film=film and can_film(rollout))
     return write_page(run_dir, run)
 
 
@@ -98,9 +98,9 @@ def read_rollout(run_dir: Path, config: DictConfig) -> Rollout | None:
     return None
 
 
-def can_film() -> bool:
-    """Whether a film can be written here; without one, a report has none."""
-    reason = why_no_film()
+def can_film(rollout: Rollout) -> bool:
+    """Whether there is an environment that draws pictures, and an ffmpeg; else a report has no film."""
+    reason = why_no_film() if rollout.env.draws else "the environment draws no pictures"
     if reason:
         log.warning("the report has no film: %s", reason)
     return reason is None
