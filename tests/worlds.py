@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from anx.envs.base import HostEnvironment, TorchEnvironment
 from anx.spec import Spec
 
 
@@ -15,11 +16,13 @@ class WorldState(NamedTuple):
     left: Tensor  # [...], steps to the end
 
 
-class World:
+class World(TorchEnvironment[WorldState], HostEnvironment):
     """What is seen rolls on and fades, pushed by the action; a step pays the push and a little of what is seen.
 
     So a return tells of every action, and an action of all that was seen before. Episodes last 2 to 4 steps.
     """
+
+    overlaps = False
 
     def __init__(self, observation_shape: tuple[int, ...], action_size: int, discrete: bool, brightness: float) -> None:
         buttons = tuple(map(str, range(action_size)))

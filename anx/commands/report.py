@@ -24,7 +24,7 @@ from anx.experiment.values import check_integer
 from anx.experiment.weights import load_into, read_weights
 from anx.files import write_whole
 from anx.perturb.inputs import Shuffle
-from anx.rollout.base import evenly_spaced
+from anx.rollout.trace import evenly_spaced
 from anx.seeds import VALIDATION, derive_seed
 from anx.views import film as video
 from anx.views.figures import learning_curve, read_metrics, save, study, write_study

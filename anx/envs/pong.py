@@ -3,16 +3,17 @@
 from typing import Any
 
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
-from numpy.typing import NDArray
+from gymnasium.vector import AutoresetMode
 
 from anx.cores import count_cores
+from anx.envs.base import HostEnvironment
 from anx.envs.extras import missing
 from anx.envs.limits import MOST_PROCESSES, MOST_STEPS, check_counts
+from anx.envs.vector import Answer, Array, Info, Options, Pixels, Seeds, SplitStep, chosen
 from anx.spec import Spec
 
 
-class Pong:
+class Pong(HostEnvironment):
     """PongNoFrameskip-v4: up to 30 no-ops and fire at reset, frame skip 4 with a maximum over the last two frames, four
     84x84 gray frames stacked (Tang & Ha 2021, section 4.3).
 
@@ -23,7 +24,6 @@ class Pong:
         threads: of the emulator, never more than there are games; 0: one a core.
     """
 
-    rollout = "host"
     overlaps = True  # steps while the policy acts for others
 
     def __init__(self, max_steps: int = 27000, threads: int = 0) -> None:
@@ -38,7 +38,7 @@ class Pong:
         )
         self.threads = threads
 
-    def make(self, slots: int, training: bool = False, pictures: bool = False) -> VectorEnv[Any, Any, Any]:
+    def make(self, slots: int, training: bool = False, pictures: bool = False) -> "Games":
         """`slots` games side by side; a game that has ended is reset before its next step. Training changes nothing;
         pictures are the newest of the frames that the agent sees."""
         try:
@@ -64,31 +64,34 @@ class Pong:
         return Games(games)
 
 
-class Games(VectorWrapper):
+class Games(SplitStep):
     """The emulator's vector environment with gymnasium's conventions: it wants the seeds of those games only that are
     reset, and draws nothing."""
 
-    env: Any
+    def __init__(self, emulator: Any) -> None:
+        self.emulator = emulator
+        self.num_envs = emulator.num_envs
+        self.single_observation_space = emulator.single_observation_space
+        self.single_action_space = emulator.single_action_space
 
-    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+    def reset(self, *, seed: Seeds = None, options: Options = None) -> tuple[Pixels, Info]:
         if seed is not None:
-            seed = np.asarray(seed)[options["reset_mask"] if options else slice(None)]
-        self._seen, info = self.env.reset(seed=seed, options=options)
+            seed = np.asarray(seed)[chosen(options, self.num_envs)]
+        self._seen, info = self.emulator.reset(seed=seed, options=options)
         return self._seen, info
 
-    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        self.step_async(actions)
-        return self.step_wait()
-
-    def step_async(self, actions: Any) -> None:
+    def step_async(self, actions: Array) -> None:
         """Send actions [slots]; `step_wait` answers."""
-        self.env.send(actions)
+        self.emulator.send(actions)
 
-    def step_wait(self) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+    def step_wait(self) -> Answer:
         """The answers to the actions sent."""
-        self._seen, *rest = self.env.recv()
+        self._seen, *rest = self.emulator.recv()
         return self._seen, *rest
 
-    def render(self) -> tuple[NDArray[np.uint8], ...]:
+    def render(self) -> tuple[Pixels, ...]:
         """For each game its newest frame [84, 84, 3], gray."""
         return tuple(np.repeat(frames[-1, :, :, None], 3, axis=2) for frames in self._seen)
+
+    def close(self, **kwargs: object) -> None:
+        self.emulator.close(**kwargs)

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -32,7 +32,7 @@ def evaluate(
     return Evaluation(achieved.returns[0], achieved.steps[0], time.perf_counter() - start)
 
 
-def summarise(returns: Tensor) -> dict[str, Any]:
+def summarise(returns: Tensor) -> dict[str, float]:
     """Mean, standard deviation and standard error of returns [R]."""
     returns = returns.double()
     std = returns.std(correction=1).item() if len(returns) > 1 else 0.0

@@ -19,7 +19,7 @@ from anx.files import whole
 from anx.internal.pytree import tree_map_only
 from anx.perturb.inputs import Perturbation
 from anx.population import get_vector
-from anx.rollout.base import Moment, attention_to_inputs
+from anx.rollout.trace import Moment, attention_to_inputs
 
 log = logging.getLogger(__name__)
 

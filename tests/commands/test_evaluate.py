@@ -133,7 +133,8 @@ def test_another_part_than_the_file_has_is_refused_where_the_weights_do_not_fit(
     ("override", "says"),
     [
         ("env=pang", "env=pang is unknown"),
-        ("env=car_racing", "env=car_racing needs rollout=host"),
+        ("env=car_racing", "splitter=ScalarSplitter takes a vector"),
+        ("rollout=host", "env=cartpole needs rollout=device, not rollout=host"),
         ("+ablation=raw_values", "ablation=raw_values is for agents with neuron FrameDifferenceNeuron"),
         ("policy.hidden_size=3", "hidden_size"),
         ("+policy.hidden_size=3", "policy.hidden_size=3 is no argument of MLPPolicy"),

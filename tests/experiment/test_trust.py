@@ -12,13 +12,14 @@ from omegaconf import OmegaConf
 
 import anx.commands.evaluate
 from anx.commands.report import write_report
-from anx.envs.car_racing import BACKGROUNDS, read_picture
+from anx.commands.run import run
+from anx.envs.car_racing.look import BACKGROUNDS, read_picture
 from anx.errors import ConfigError
 from anx.experiment.build import AGENT_KEYS
 from anx.experiment.trust import check_agent_config, components, packages_to_trust, trust_override
 from anx.experiment.weights import write_agent
 from anx.sweep.file import read_sweep_file
-from anx.sweep.sweep import Sweep
+from anx.sweep.runner import Sweep
 
 MODULE = """
 import os
@@ -223,12 +224,12 @@ def test_a_sweep_file_is_read_as_carefully(tmp_path, canary, parameters, overrid
     (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(content))
     file = read_sweep_file(tmp_path / "sweep.yaml")
     with pytest.raises(ConfigError) as refused:
-        Sweep(file, tmp_path / "runs", None, [])
+        Sweep(file, tmp_path / "runs", None, [], run)
     assert str(refused.value).startswith(f"{tmp_path / 'sweep.yaml'}: ")
     assert says in str(refused.value)
     assert not canary.exists()
     if "stranger" in says:
-        Sweep(file, tmp_path / "runs", None, ["trust=[stranger]"])
+        Sweep(file, tmp_path / "runs", None, ["trust=[stranger]"], run)
 
 
 @pytest.mark.parametrize("kind", ["EPS", "a pipe", "a folder", "a text"])
@@ -242,7 +243,7 @@ def test_a_picture_that_a_file_names_is_opened_as_a_picture_only(tmp_path, kind)
         path.mkdir()
     else:
         path.write_text("text")
-    with pytest.raises(ValueError, match=r"env\.background=.* is neither a picture file nor one of clouds"):
+    with pytest.raises(ValueError, match=r"^background=.* is neither a picture file nor one of clouds"):
         read_picture(str(path))
     assert read_picture(str(BACKGROUNDS / "hills.png")).size > (0, 0)
 

@@ -11,7 +11,8 @@ from anx.envs.workers import Workers
 from anx.perturb.inputs import Duplicate, Noise, Occlude, Shuffle
 from anx.population import num_parameters, set_vector
 from anx.rollout.host import HostRollout
-from anx.rollout.slots import Jobs, episode_seeds, to_space
+from anx.rollout.jobs import Jobs, episode_seeds
+from anx.rollout.slots import to_space
 from anx.spec import Spec
 
 

@@ -17,6 +17,7 @@ import yaml
 from conftest import compose
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
+from rich.console import Console
 
 import anx.sweep.__main__
 from anx.commands.run import run
@@ -26,12 +27,13 @@ from anx.learners.evolution import Evolution
 from anx.signals import Interrupted
 from anx.sweep.__main__ import main
 from anx.sweep.command import read_command
-from anx.sweep.distribution import Choice, Range
+from anx.sweep.distribution import Choice, Range, Weighted
 from anx.sweep.file import parse, read_sweep_file
 from anx.sweep.launch import width_of
 from anx.sweep.points import last_value, name_of
-from anx.sweep.search import Bayes, Random
-from anx.sweep.sweep import Sweep
+from anx.sweep.report import report
+from anx.sweep.runner import Sweep
+from anx.sweep.search import Bayes, Random, Result
 from anx.sweep.table import Row, means, rank
 
 ARGS = "${args_no_hyphens}"
@@ -192,6 +194,14 @@ def test_a_search_ends_when_it_has_seen_all(sweep):
     assert sorted(done.rows) == ["seed-0", "seed-1", "seed-2"]
 
 
+def searched(search, value_of, count):
+    """What a search proposes one after another, and what is told it of each."""
+    results = []
+    while len(results) < count and (point := search.propose(results, [])):
+        results.append(Result(point, value_of(point)))
+    return results
+
+
 @pytest.mark.parametrize("maximize", [True, False])
 def test_bayes_finds_the_best_of_54_points_in_24(maximize):
     queries, sizes = Choice(range(100, 1000, 100)), Choice([4, 6, 7, 12, 14, 21])
@@ -200,11 +210,8 @@ def test_bayes_finds_the_best_of_54_points_in_24(maximize):
         return abs(point["q"] - 600) / 100 + abs(sizes.values.index(point["s"]) - 2)
 
     search = Bayes({"q": queries, "s": sizes}, maximize)
-    told = []
-    for _ in range(24):
-        point = search.ask()
-        told.append(loss(point))
-        search.tell(point, -told[-1] if maximize else told[-1])
+    results = searched(search, lambda point: -loss(point) if maximize else loss(point), 24)
+    told = [loss(each.point) for each in results]
     every = [loss({"q": q, "s": s}) for q in queries.values for s in sizes.values]
     assert min(told) == 0
     assert statistics.median(told) < statistics.median(every)
@@ -213,14 +220,36 @@ def test_bayes_finds_the_best_of_54_points_in_24(maximize):
 def test_bayes_takes_a_failed_point_for_the_worst():
     def proposals(told_for_a):
         search = Bayes({"x": Choice(["a", "b", "c"]), "y": Range(0.0, 1.0)}, maximize=True)
-        points = []
-        for _ in range(20):
-            points.append(search.ask())
-            search.tell(points[-1], told_for_a if points[-1]["x"] == "a" else points[-1]["y"])
-        return points
+        results = searched(search, lambda point: told_for_a if point["x"] == "a" else point["y"], 20)
+        return [each.point for each in results]
 
     assert proposals(None) == proposals(-1e6)
     assert proposals(None) != proposals(1e6)
+
+
+def test_what_bayes_proposes_at_once_is_proposed_as_if_what_runs_were_bad():
+    search = Bayes({"x": Range(0.0, 1.0)}, maximize=True)
+    results = searched(search, lambda point: -abs(point["x"] - 0.5), 12)
+    running = []
+    for _ in range(4):
+        running.append(search.propose(results, running))
+    bad = [*results, *(Result(point, None) for point in running[:3])]
+    assert search.propose(bad, []) == search.propose(bad[:-3], running[:3])
+    assert len({point["x"] for point in running}) == 4
+
+
+def test_bayes_proposes_every_point_there_is_and_then_no_other():
+    search = Bayes({"a": Choice(["x", True, 1, "1.0"]), "b": Choice(range(5))}, maximize=True)
+    results = searched(search, lambda point: float(point["b"]), 50)
+    assert len(results) == 20
+    assert len({tuple(map(str, each.point.values())) for each in results}) == 20
+
+
+@pytest.mark.filterwarnings("error")
+def test_optuna_says_nothing_of_its_own(capfd):
+    for search in (Bayes({"x": Range(1e-3, 1.0, log=True)}, maximize=False), Random({"x": Range(0.0, 1.0)})):
+        searched(search, lambda point: point["x"], 7)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_random_points_follow_their_distributions():
@@ -228,15 +257,35 @@ def test_random_points_follow_their_distributions():
         {
             "log": Range(1e-4, 1.0, log=True),
             "uniform": Range(2.0, 3.0),
-            "name": Choice(["often", "never"], [1.0, 0.0]),
+            "name": Weighted(["often", "never"], [1.0, 0.0]),
+            "other": Weighted(["rare", 1, True], [0.1, 0.7, 0.2]),
             "count": Choice(range(1, 4)),
         }
     )
-    points = [search.ask() for _ in range(2000)]
+    points = [each.point for each in searched(search, lambda point: 0.0, 1000)]
     assert statistics.median(point["log"] for point in points) == pytest.approx(1e-2, rel=0.3)
     assert statistics.fmean(point["uniform"] for point in points) == pytest.approx(2.5, abs=0.05)
     assert {point["name"] for point in points} == {"often"}
+    others = [str(point["other"]) for point in points]
+    assert [others.count(each) / 1000 for each in ("rare", "1", "True")] == pytest.approx([0.1, 0.7, 0.2], abs=0.05)
     assert {point["count"] for point in points} == {1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    "distribution",
+    [
+        Choice([16, 4, 8.5]),
+        Choice(["a", 1, True, "1.0"]),
+        Choice(range(3, 30, 9)),
+        Weighted(["a", 1, True], [0.2, 0.5, 0.3]),
+        Range(1e-3, 7.0, log=True),
+    ],
+    ids=str,
+)
+def test_a_value_is_what_its_parameter_stands_for(distribution):
+    values = distribution.values or [distribution.low, 0.1234, distribution.high]
+    again = [distribution.value_of(distribution.parameter_of(value)) for value in values]
+    assert [(type(each), each) for each in again] == [(type(each), each) for each in values]
 
 
 @pytest.mark.parametrize(
@@ -250,7 +299,7 @@ def test_random_points_follow_their_distributions():
         ({"distribution": "log_uniform_values", "min": 0.1, "max": 4}, Range(0.1, 4.0, log=True)),
         ({"distribution": "q_uniform", "min": 0, "max": 0.3, "q": 0.1}, Choice([0.0, 0.1, 0.2, 0.3])),
         ({"distribution": "q_uniform", "min": 100, "max": 300, "q": 100}, Choice(range(100, 301, 100))),
-        ({"values": ["a", "b"], "probabilities": [0.3, 0.7]}, Choice(["a", "b"], [0.3, 0.7])),
+        ({"values": ["a", "b"], "probabilities": [0.3, 0.7]}, Weighted(["a", "b"], [0.3, 0.7])),
     ],
 )
 def test_a_distribution_means_what_it_means_to_wandb(written, read):
@@ -378,7 +427,7 @@ def test_values_that_shells_and_hydra_would_split_reach_a_run_whole_and_are_prin
     assert done.run() is True
     assert names == ["a b", "x=y", "it's", "größer, $HOME", "x" * 400]
     assert values(done.rows) == [160.0] * 5
-    done.report()
+    report(done, Console())
     best = shlex.split(capsys.readouterr().err.split("the best setting:\n")[1].splitlines()[0])
     assert compose(*best[3:]).name == names[0]
 
@@ -387,7 +436,7 @@ def test_a_folder_with_spaces_and_signs_is_printed_so_that_it_can_be_copied(swee
     done = sweep(parameters={"seed": {"values": [0]}})
     done.folder = done.folder.with_name("a b='c'")
     assert done.run() is True
-    done.report()
+    report(done, Console())
     line = shlex.split(capsys.readouterr().err.split("the best run's agent:\n")[1].splitlines()[0])
     assert compose(*line[3:], config_name="evaluate").weights == str(done.folder / "seed-0" / "agent.safetensors")
 
@@ -403,9 +452,7 @@ def conf(tmp_path, monkeypatch):
 
 def test_a_users_own_configs_are_found_by_flags_in_the_file_and_on_the_command_line(command, conf, capsys, monkeypatch):
     seen = []
-    monkeypatch.setattr(
-        anx.sweep.__main__, "Sweep", functools.partial(Sweep, task=lambda c: seen.append(c) or queries(c))
-    )
+    monkeypatch.setattr(anx.sweep.__main__, "run", lambda config: seen.append(config) or queries(config))
     parameters = {"seed": {"values": [0]}}
     in_file = ["--config-dir", "conf", "neuron=wide"]
     assert command("sweep.yaml", "folder=a", parameters=parameters, fixed=in_file) == 0
@@ -469,7 +516,7 @@ def test_what_interrupts_a_run_stops_the_sweep_with_its_exit_code(command, monke
     def interrupted(config):
         raise end
 
-    monkeypatch.setattr(anx.sweep.__main__, "Sweep", functools.partial(Sweep, task=interrupted))
+    monkeypatch.setattr(anx.sweep.__main__, "run", interrupted)
     assert command("sweep.yaml", "folder=runs") == code
     assert "to go on:\n  python -m anx.sweep sweep.yaml folder=runs" in capsys.readouterr().err
 
@@ -481,7 +528,7 @@ def test_a_sigterm_between_runs_stops_a_sweep_with_143(command, monkeypatch, cap
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(10)
 
-    monkeypatch.setattr(anx.sweep.__main__, "Sweep", functools.partial(Sweep, task=terminated))
+    monkeypatch.setattr(anx.sweep.__main__, "run", terminated)
     assert command("sweep.yaml", "folder=runs") == 143
     assert "to go on:" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) is before

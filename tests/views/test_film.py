@@ -15,7 +15,7 @@ import anx.commands.evaluate
 from anx.agent.splitter import PatchSplitter, ScalarSplitter
 from anx.perturb.inputs import Duplicate, Noise, Occlude, Shuffle
 from anx.population import get_vector
-from anx.rollout.base import Moment
+from anx.rollout.trace import Moment
 from anx.views.film import (
     BACKGROUND,
     EMPTY,

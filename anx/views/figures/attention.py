@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from anx.rollout.base import QUERIES, Trace, evenly_spaced
+from anx.rollout.trace import QUERIES, Trace, evenly_spaced
 from anx.views.figures.drawing import colour_scale, newest_frame
 
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from numpy.typing import NDArray
 
-from anx.rollout.base import Trace, evenly_spaced
+from anx.rollout.trace import Trace, evenly_spaced
 from anx.views.figures.drawing import newest_frame
 
 POINTS = 1000  # at most

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from anx.rollout.base import Trace, evenly_spaced
+from anx.rollout.trace import Trace, evenly_spaced
 from anx.views.figures.drawing import colour_scale
 
 ROWS = 64  # of the code that are drawn

@@ -9,7 +9,7 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from anx.rollout.base import Trace
+from anx.rollout.trace import Trace
 
 
 class Regression(NamedTuple):

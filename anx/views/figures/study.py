@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from anx.files import write_whole
 from anx.perturb.inputs import Perturbation
 from anx.population import get_vector
-from anx.rollout.base import Trace
+from anx.rollout.trace import Trace
 from anx.seeds import STUDY, derive_seed
 from anx.views.figures.attention import attention_by_query, attention_figure
 from anx.views.figures.drawing import save

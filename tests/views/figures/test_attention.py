@@ -5,8 +5,8 @@ from conftest import make_agent
 from anx.agent.splitter import PatchSplitter
 from anx.perturb.inputs import Noise, Shuffle
 from anx.population import get_vector
-from anx.rollout.base import QUERIES, Trace, evenly_spaced
 from anx.rollout.device import DeviceRollout
+from anx.rollout.trace import QUERIES, Trace, evenly_spaced
 from anx.views.figures import attention_by_query, attention_figure
 from anx.views.figures.attention import in_environments_order
 
