@@ -7,6 +7,8 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from gymnasium.spaces import Space
+from numpy.typing import NDArray
 from torch import Tensor
 
 from anx.agent.agent import Agent, AgentState
@@ -18,7 +20,7 @@ from anx.population import copy_like, in_precision_of, vectorise, with_vector
 from anx.rollout.base import Episodes, Rollout
 from anx.rollout.compilation import CannotCompileError, CompiledStep
 from anx.rollout.compile_option import Compile, CompileOption
-from anx.rollout.contracts import Asked, HostEnvironment
+from anx.rollout.contracts import Asked, HostEnvironment, Numbers
 from anx.rollout.jobs import Jobs, Own, episode_seeds
 from anx.rollout.slots import AnswersAtOnce, Drawn, Slots, Step, to_space
 from anx.rollout.threads import Stop, check_threads, count_threads, run_side_by_side
@@ -71,6 +73,7 @@ class HostRollout(Rollout):
         self.slots = slots
         self._groups: list[list[Asked]] = []
         self._opened: tuple[int, int, bool] | None = None
+        self._space: Space[Numbers] | None = None  # of actions, once it was asked for
 
     def __call__(
         self,
@@ -189,6 +192,13 @@ class HostRollout(Rollout):
     def _make(self, slots: int, training: bool) -> Asked:
         envs = self.env.make(slots, training)
         return cast(Asked, envs) if self.env.overlaps else AnswersAtOnce(envs)
+
+    def for_env(self, action: Tensor) -> NDArray[np.generic]:
+        if self._space is None:
+            with closing(self.env.make(1, training=False)) as envs:
+                self._space = envs.single_action_space
+        taken: NDArray[np.generic] = to_space(action.unsqueeze(0), self._space)[0]
+        return taken
 
     def close(self) -> None:
         for envs in (each for group in self._groups for each in group):
