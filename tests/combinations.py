@@ -58,6 +58,8 @@ def _put_together(names: tuple[str, ...]) -> tuple[Agent, Any]:
     for world in (NUMBERS, FRAMES):
         try:
             return build_agent(config_of(names), world), world
+        except ValueError:
+            continue
         except InstantiationException as error:
             if not isinstance(error.__cause__, ValueError):
                 raise

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import gymnasium
 import numpy as np
 import torch
+from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from anx.envs.base import HostEnvironment, TorchEnvironment
@@ -21,8 +22,6 @@ class World(TorchEnvironment[WorldState], HostEnvironment):
 
     So a return tells of every action, and an action of all that was seen before. Episodes last 2 to 4 steps.
     """
-
-    overlaps = False
 
     def __init__(self, observation_shape: tuple[int, ...], action_size: int, discrete: bool, brightness: float) -> None:
         buttons = tuple(map(str, range(action_size)))
@@ -58,6 +57,7 @@ class WorldEnvs(gymnasium.vector.VectorEnv):
         self.single_action_space = (
             gymnasium.spaces.Discrete(size) if world.spec.discrete else gymnasium.spaces.Box(-reach, reach, one)
         )
+        self.action_space = batch_space(self.single_action_space, slots)
         self.states: list[Any] = [None] * slots
 
     def _observe(self) -> np.ndarray:

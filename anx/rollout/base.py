@@ -2,15 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from anx.agent.agent import Agent
 from anx.perturb.inputs import Perturbation
 from anx.rollout.trace import Moment, Trace, trace_of
+from anx.spec import Specified
 
 
 class Episodes(NamedTuple):
@@ -24,7 +26,8 @@ class Rollout(ABC):
     """Rolls out populations of one agent in one environment."""
 
     evaluation_dtype = torch.float32
-    env: Any  # that it acts in
+    agent: Agent  # whose parameters the population's vectors are
+    env: Specified  # that it acts in
     takes: ClassVar[str | None] = None  # what the environments that it can play call it in `rollout`; None: any
 
     @abstractmethod

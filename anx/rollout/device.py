@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from anx.agent.agent import Agent
+from anx.envs.base import State, TorchEnvironment
 from anx.internal.pytree import tree_map
 from anx.perturb.inputs import Perturbation
 from anx.perturb.pipeline import Sensing
@@ -15,7 +16,6 @@ from anx.population import in_precision_of, with_vector
 from anx.rollout.base import Episodes, Rollout
 from anx.rollout.compilation import CannotCompileError
 from anx.rollout.compile_option import Compile, CompileOption
-from anx.rollout.contracts import State, TorchEnvironment
 from anx.rollout.loop import Carried
 from anx.rollout.rolling import Rolling
 from anx.rollout.stepping import Stepping
@@ -65,7 +65,7 @@ class DeviceRollout(Rollout, Generic[State]):
             raise ValueError(f"rollout.compact_every={compact_every} and rollout.lanes={lanes} must be at least 1")
         check_threads(threads)
         self.agent = agent
-        self.env = env
+        self.env: TorchEnvironment[State] = env
         self.compact_every = compact_every
         self.lanes = lanes
         self.threads = threads

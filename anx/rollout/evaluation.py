@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import torch
 from torch import Tensor
@@ -47,7 +47,16 @@ def evaluate(
     return Evaluation(achieved.returns[0], achieved.steps[0], time.perf_counter() - start)
 
 
-def summarise(returns: Tensor) -> dict[str, float]:
+class Summary(TypedDict):
+    """What the returns of some episodes come to."""
+
+    mean: float
+    std: float  # of a sample; 0 of a single return
+    sem: float  # the mean's standard error
+    episodes: int
+
+
+def summarise(returns: Tensor) -> Summary:
     """Mean, standard deviation and standard error of returns [R]."""
     returns = returns.double()
     std = returns.std(correction=1).item() if len(returns) > 1 else 0.0

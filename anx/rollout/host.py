@@ -13,6 +13,8 @@ from torch import Tensor
 
 from anx.agent.agent import Agent, AgentState
 from anx.agent.still import apart
+from anx.envs.base import HostEnvironment
+from anx.envs.vector import Array, AtOnce, Envs, SplitStep
 from anx.internal.pytree import tree_map
 from anx.perturb.inputs import Perturbation
 from anx.perturb.pipeline import Sensing
@@ -20,9 +22,8 @@ from anx.population import copy_like, in_precision_of, vectorise, with_vector
 from anx.rollout.base import Episodes, Rollout
 from anx.rollout.compilation import CannotCompileError, CompiledStep
 from anx.rollout.compile_option import Compile, CompileOption
-from anx.rollout.contracts import Asked, HostEnvironment, Numbers
 from anx.rollout.jobs import Jobs, Own, episode_seeds
-from anx.rollout.slots import AnswersAtOnce, Drawn, Slots, Step, to_space
+from anx.rollout.slots import Drawn, Slots, Step, to_space
 from anx.rollout.threads import Stop, check_threads, count_threads, run_side_by_side
 from anx.rollout.trace import Moment
 
@@ -69,11 +70,11 @@ class HostRollout(Rollout):
         check_threads(threads)
         self.threads = threads
         self.agent = agent
-        self.env = env
+        self.env: HostEnvironment = env
         self.slots = slots
-        self._groups: list[list[Asked]] = []
+        self._groups: list[list[SplitStep]] = []
         self._opened: tuple[int, int, bool] | None = None
-        self._space: Space[Numbers] | None = None  # of actions, once it was asked for
+        self._space: Space[Array] | None = None  # of actions, once it was asked for
 
     def __call__(
         self,
@@ -102,7 +103,7 @@ class HostRollout(Rollout):
         jobs: Jobs,
         perturbations: Sequence[Perturbation],
         compiled: CompiledStep[Acted] | None,
-        group: Sequence[Asked],
+        group: Sequence[SplitStep],
         stop: Stop,
     ) -> None:
         """Play jobs on some vector environments, until none is left."""
@@ -167,7 +168,7 @@ class HostRollout(Rollout):
                 observation = torch.from_numpy(answer[0].copy()).to(vector.device)
                 drawn = sensing.at(torch.tensor(0, device=vector.device))
                 inputs = sense(observation, drawn)
-                picture = envs.render()[0] if pictures else None
+                picture = picture_of(envs) if pictures else None
                 thought, state = agent.explain(prepared, inputs.to(vector.dtype), state)
                 action = to_space(thought.action.unsqueeze(0), envs.single_action_space)
                 answer, reward, terminated, truncated, _ = envs.step(action)
@@ -176,7 +177,7 @@ class HostRollout(Rollout):
                 if terminated[0] or truncated[0]:
                     break
 
-    def _open(self, slots: int, training: bool) -> list[list[Asked]]:
+    def _open(self, slots: int, training: bool) -> list[list[SplitStep]]:
         """The slots, a group for each thread; in two halves where environments can step while the policy acts for the
         others."""
         groups = min(count_threads(self.threads), slots)
@@ -189,9 +190,9 @@ class HostRollout(Rollout):
             self._opened = slots, groups, training
         return self._groups
 
-    def _make(self, slots: int, training: bool) -> Asked:
+    def _make(self, slots: int, training: bool) -> SplitStep:
         envs = self.env.make(slots, training)
-        return cast(Asked, envs) if self.env.overlaps else AnswersAtOnce(envs)
+        return cast(SplitStep, envs) if self.env.overlaps else AtOnce(envs)
 
     def for_env(self, action: Tensor) -> NDArray[np.generic]:
         if self._space is None:
@@ -204,6 +205,13 @@ class HostRollout(Rollout):
         for envs in (each for group in self._groups for each in group):
             envs.close()
         self._groups, self._opened = [], None
+
+
+def picture_of(envs: Envs) -> NDArray[np.uint8]:
+    """What a person sees of the first slot, [height, width, 3]."""
+    pictures = envs.render()
+    assert pictures is not None, "environments that are made for pictures render"
+    return np.asarray(pictures[0], dtype=np.uint8)
 
 
 def plain_step(agent: Agent, perturbations: Sequence[Perturbation], dtype: torch.dtype) -> Step:

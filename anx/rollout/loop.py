@@ -8,11 +8,11 @@ from torch import Tensor
 
 from anx.agent.agent import Agent, AgentState
 from anx.agent.state import returned_as
+from anx.envs.base import State, TorchEnvironment
 from anx.internal.pytree import Form, tree_leaves, tree_unflatten
 from anx.perturb.pipeline import Sensing
 from anx.population import vectorise
 from anx.rollout.compilation import Arguments, CompiledStep
-from anx.rollout.contracts import State, TorchEnvironment
 from anx.rollout.jobs import Own
 from anx.rollout.recording import Recording
 

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from anx.agent.agent import Agent
+from anx.envs.base import State, TorchEnvironment
 from anx.internal.pytree import tree_leaves, tree_map, tree_structure
 from anx.perturb.inputs import Perturbation
 from anx.perturb.pipeline import Sensing
 from anx.population import Packed, copy_like, in_precision_of, is_like, prepare, unflatten
 from anx.rollout.batch import Running
 from anx.rollout.compilation import CompiledStep
-from anx.rollout.contracts import State, TorchEnvironment
 from anx.rollout.jobs import Own
 from anx.rollout.loop import BatchStep, Carried, make_step, next_draw
 from anx.rollout.stepping import CompiledStepping, PlainStepping, Stepping

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anx.agent.agent import Agent, AgentState
+from anx.envs.vector import Array, Flags, Info, SplitStep
 from anx.internal.pytree import tree_map
 from anx.perturb.inputs import Perturbation
 from anx.perturb.pipeline import Sensing
 from anx.population import in_precision_of
-from anx.rollout.contracts import Answer, Asked, Info, Mask, Numbers, VectorEnvironment
 from anx.rollout.jobs import Jobs, Own
 
 Drawn: TypeAlias = tuple[Tensor, ...]  # [B, 1, ...] each, what a perturbation has drawn
@@ -39,7 +39,7 @@ class Slots:
         agent: Agent,
         agent_step: Step,
         max_steps: int,
-        envs: Asked,
+        envs: SplitStep,
         jobs: Jobs,
         perturbations: Sequence[Perturbation],
     ) -> None:
@@ -60,7 +60,7 @@ class Slots:
         )
         self.own = tree_map(lambda x: x[:1].expand(slots, *x.shape[1:]).clone(), jobs.parameters)  # leaves [slots, ...]
         self.state = tree_map(lambda x: x.expand(slots, 1, *x.shape).clone(), self.blank)
-        self.observation: Numbers = np.empty(0)
+        self.observation: Array = np.empty(0)
 
     def _sensing(self, episode: int) -> Sensing:
         return Sensing(self.agent, self.perturbations, 1, int(self.jobs.seeds[episode]))
@@ -93,12 +93,12 @@ class Slots:
         self.observation, info = self.envs.reset(seed=seeds, options=options)
         self.start = self._lost(info)
 
-    def _lost(self, info: Info) -> Mask:
+    def _lost(self, info: Info) -> Flags:
         """The slots whose job has to begin again."""
         playing = self.job >= 0
         if "lost" not in info:
             return np.zeros_like(playing)
-        lost, died = np.asarray(info["lost"]) & playing, np.asarray(info["died"]) & playing
+        lost, died = info["lost"] & playing, info["died"] & playing
         self.jobs.forget(self.job[lost], self.job[died])
         return lost
 
@@ -121,25 +121,7 @@ class Slots:
         return True
 
 
-class AnswersAtOnce:
-    """A vector environment that steps and answers in one call, asked as one is that answers later."""
-
-    def __init__(self, envs: VectorEnvironment) -> None:
-        self._envs = envs
-        self.num_envs = envs.num_envs
-        self.single_action_space = envs.single_action_space
-        self.reset = envs.reset
-        self.close = envs.close
-        self._actions: Numbers = np.empty(0)
-
-    def step_async(self, actions: Numbers) -> None:
-        self._actions = actions
-
-    def step_wait(self) -> Answer:
-        return self._envs.step(self._actions)
-
-
-def to_space(action: Tensor, space: Space[Numbers]) -> Numbers:
+def to_space(action: Tensor, space: Space[Array]) -> Array:
     """Actions [slots, A] -> what the environments take: the greatest's index, or [-1, 1] stretched to their bounds."""
     if isinstance(space, Discrete):
         return action.argmax(-1).cpu().numpy()

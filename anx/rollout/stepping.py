@@ -5,11 +5,11 @@ from typing import Generic, Protocol
 
 from torch import Tensor
 
+from anx.envs.base import State
 from anx.internal.pytree import Form, tree_unflatten
 from anx.population import Packed
 from anx.rollout.batch import Batch, Running
 from anx.rollout.compilation import Arguments, CompiledStep
-from anx.rollout.contracts import State
 from anx.rollout.jobs import Own
 from anx.rollout.loop import BatchStep, Carried, CompiledLoop, Loop, PlainLoop
 

@@ -177,7 +177,7 @@ def test_an_experiment_that_is_chosen_replaces_what_the_file_says_and_that_is_sa
 
 def test_each_run_of_a_multirun_has_its_own_files_agent(files, monkeypatch, tmp_path):
     seen = []
-    monkeypatch.setattr(anx.commands.evaluate, "print_table", lambda config, *rest: seen.append(config))
+    monkeypatch.setattr(anx.commands.evaluate, "print_results", lambda config, *rest: seen.append(config))
     paths = f"weights={files['linear']},{files['mlp']}"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import make_agent
+from gymnasium.vector.utils import batch_space
 from toys import Walk
 
 from anx.envs.workers import Workers
@@ -39,6 +40,7 @@ class Flickers(gymnasium.vector.VectorEnv):
 
     def __init__(self, slots):
         self.num_envs = slots
+        self.action_space = batch_space(self.single_action_space, slots)
         self.games = [None] * slots
 
     def observe(self):
