@@ -21,6 +21,21 @@ class Evaluation(NamedTuple):
     steps: Tensor  # [R]
     seconds: float
 
+    @property
+    def mean(self) -> float:
+        """The mean return."""
+        return float(summarise(self.returns)["mean"])
+
+    @property
+    def std(self) -> float:
+        """The standard deviation of a return; 0 of a single one."""
+        return float(summarise(self.returns)["std"])
+
+    @property
+    def sem(self) -> float:
+        """The standard error of the mean."""
+        return float(summarise(self.returns)["sem"])
+
 
 def evaluate(
     agent: Agent, rollout: Rollout, episodes: int, seed: int, perturbations: Sequence[Perturbation] = ()
