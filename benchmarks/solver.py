@@ -14,7 +14,7 @@ from comparison import arguments, rounds_of
 from nevergrad.optimization.utils import Pruning
 
 from anx.internal.pycma import RULES
-from anx.solvers.cmaes import CMASolver
+from anx.solvers.cmaes import CMAES
 
 DIMENSION = 913
 SETTINGS = ((64, "tpa", 6), (256, "csa", 3))  # popsize, step-size rule, generations a round
@@ -23,7 +23,7 @@ Generation = Callable[[np.ndarray], None]  # fitness [P] -> nothing
 
 
 def make_ours(popsize: int, step_size: str) -> Generation:
-    solver = CMASolver(DIMENSION, popsize=popsize, sigma0=0.1, step_size=step_size)
+    solver = CMAES(DIMENSION, popsize=popsize, sigma0=0.1, step_size=step_size)
 
     def generation(fitness: np.ndarray) -> None:
         solver.ask()

@@ -135,11 +135,11 @@ def play(config):
         if optimizer.popsize * learner.rollouts * steps > SLOW:
             return
         optimizer.step(
-            lambda: learner.rollout(optimizer.population, learner.rollouts, 0, learner.perturbations).returns.mean(1)
+            lambda: learner.rollout(optimizer.ask(), learner.rollouts, 0, learner.parts.perturbations).returns.mean(1)
         )
         if max(learner.validation_episodes, learner.test_episodes) * steps <= SLOW:
-            learner._evaluate(0, learner.validation_episodes)
-            learner._evaluate(0, learner.test_episodes)
+            learner.play(0, learner.validation_episodes)
+            learner.play(0, learner.test_episodes)
     finally:
         learner.rollout.close()
 

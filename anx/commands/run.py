@@ -1,41 +1,48 @@
-"""`python -m anx.run`: compose -> check -> build -> fit -> test."""
+"""`python -m anx.run`: compose -> check -> build -> fit -> test -> report."""
 
-import json
 import logging
-import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from hydra.utils import instantiate
 from lightning import Trainer
-from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from anx.errors import ConfigError
-from anx.experiment.callbacks.best import Best
-from anx.experiment.callbacks.interruption import Interruption
 from anx.experiment.check import check_writable, unwritable
-from anx.experiment.command_line import command_line, evaluation_of, given_arguments, override, without
-from anx.experiment.folder import LAST, claimed
+from anx.experiment.command_line import evaluation_of, given_arguments
+from anx.experiment.folder import claimed
 from anx.experiment.identity import add_start, identify
-from anx.experiment.loggers import finish_wandb, make_wandb_logger
 from anx.experiment.messages import one_line
-from anx.experiment.prepare import Prepared, chosen, describe_device, prepare
+from anx.experiment.prepare import Prepared, describe_device, prepare
 from anx.experiment.program import run_main
 from anx.experiment.quiet import quiet_libraries
+from anx.experiment.run_loggers import end_loggers, log_refusal, make_loggers
+from anx.experiment.shipping import Shipped, ship
+from anx.experiment.summary import (
+    Summary,
+    describe_agent,
+    say_how_to_go_on,
+    say_results,
+    summarise_run,
+    write_summary,
+)
 from anx.experiment.trust import trust_override
-from anx.experiment.weights import write_agent
 from anx.files import write_whole
-from anx.learners.data import EpisodeSeeds
-from anx.rollout.evaluation import summarise
 from anx.signals import Interrupted, interruptible
 
 log = logging.getLogger(__name__)
 
+AGENT = "agent.safetensors"
 
-def train(config: DictConfig) -> dict[str, Any] | None:
+
+def main() -> None:
+    # Of several processes the first one's exit code counts; to Lightning, another's would be a crash.
+    run_main(train if rank_zero_only.rank else run, "config", refused=log_refusal)  # type: ignore[attr-defined]
+
+
+def train(config: DictConfig) -> Summary | None:
     """One run. Returns what its report says, or nothing where it was interrupted."""
     try:
         return run(config)
@@ -43,7 +50,7 @@ def train(config: DictConfig) -> dict[str, Any] | None:
         return None
 
 
-def run(config: DictConfig) -> dict[str, Any]:
+def run(config: DictConfig) -> Summary:
     """One run. Returns what its report says.
 
     Raises:
@@ -53,113 +60,46 @@ def run(config: DictConfig) -> dict[str, Any]:
     try:
         check_writable(config.run_dir)
     except ConfigError as error:
-        report_failure(str(error), config)
+        log_refusal(str(error), config)
         raise
     with interruptible(), claimed(Path(config.run_dir)):
         try:
             prepared = prepare(config)
         except Exception as error:
-            report_failure(one_line(error), config)
+            log_refusal(one_line(error), config)
             raise
         return run_prepared(config, prepared)
 
 
-def run_prepared(config: DictConfig, prepared: Prepared) -> dict[str, Any]:
-    """Log, train, evaluate and report."""
-    run_dir, trainer = Path(config.run_dir), prepared.trainer
+def run_prepared(config: DictConfig, prepared: Prepared) -> Summary:
+    """Fit, test and report, and let the loggers know of it."""
+    run_dir, learner, trainer = Path(config.run_dir), prepared.learner, prepared.trainer
     identity = identify(given_arguments(), config.seed)
     announce(run_dir, config, identity, describe_device(trainer))
     trainer.loggers = loggers = make_loggers(config, identity)
     reason: str | None = "interrupted"
     try:
-        report = train_and_test(config, prepared)
-        finish(run_dir, report, prepared, evaluation_of(run_dir / "agent.safetensors", *trust_override(config)))
+        shipped = fit(prepared, run_dir)
+        # The test's episodes are none of the validation's, by which the agent was chosen: its score is unbiased.
+        trainer.test(learner, verbose=False)
+        summary = summarise_run(config, learner, trainer.global_step, shipped)
+        report(config, prepared, summary, shipped)
         reason = None
-        return report
+        return summary
     except Interrupted:
         kill_other_processes(trainer)
-        say_how_to_go_on(run_dir, trainer.global_step)
+        say_how_to_go_on(run_dir, learner.words, trainer.global_step)
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {one_line(error)}"
         raise
     finally:
-        finish_loggers(loggers, reason)
-
-
-def train_and_test(config: DictConfig, prepared: Prepared) -> dict[str, Any]:
-    """What the report says. The agent is in its file before it is tested, also where the training is interrupted."""
-    learner, trainer = prepared.learner, prepared.trainer
-    data = EpisodeSeeds(config.seed)
-    try:
-        trainer.fit(learner, data, ckpt_path=prepared.checkpoint and str(prepared.checkpoint))
-    finally:
-        shipped = ship(prepared, Path(config.run_dir) / "agent.safetensors")
-    for each in prepared.callbacks:
-        if isinstance(each, Interruption) and each.stopped_by:
-            raise Interrupted(each.stopped_by)
-    # The test's episodes are none of the validation's, by which the agent was chosen: its score is unbiased.
-    trainer.test(learner, data, verbose=False)
-    return {
-        "name": config.name,
-        "generations": trainer.global_step,
-        "seed": config.seed,
-        "agent": shipped,
-        **{name: summarise(returns) for name, returns in learner.test_returns.items()},
-    }
-
-
-def ship(prepared: Prepared, path: Path) -> dict[str, Any] | None:
-    """Put the best validated weights into the agent and write it; the last mean where nothing was validated.
-
-    Returns which generation's agent it is, and the score that it was chosen by; None before the first generation.
-    """
-    learner, generation = prepared.learner, prepared.trainer.global_step
-    if not generation:
-        return None
-    shipped: dict[str, Any] = {"generation": generation, "chosen_by": None, "score": None}
-    for each in prepared.callbacks:
-        if isinstance(each, Best) and each.score is not None:
-            each.put_into(learner.agent)
-            shipped = {"generation": each.generation, "chosen_by": each.monitor, "score": each.score}
-    write_agent_once(learner.agent, learner.agent_config, path)
-    return shipped
-
-
-def make_loggers(config: DictConfig, identity: dict[str, Any]) -> list[Any]:
-    """The run's loggers; none on processes other than the first."""
-    loggers = []
-    for each in chosen(config, "logger").values():
-        is_wandb = each._target_.endswith("make_wandb_logger")
-        loggers.append(instantiate(each, **(wandb_facts(config, identity) if is_wandb else {})))
-    return [logger for logger in loggers if logger is not None]
-
-
-def wandb_facts(config: DictConfig, identity: dict[str, Any]) -> dict[str, Any]:
-    """What W&B is told of a run, besides what its logger's config says."""
-    resolved: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    return {"run_config": {**resolved, "identity": identity}, "setting": [config.name, *config.ablations]}
-
-
-def report_failure(reason: str, config: DictConfig | None = None) -> None:
-    """A W&B sweep waits for each of its runs: one that can't even be composed ends as failed and says why."""
-    if "WANDB_SWEEP_ID" not in os.environ:
-        return
-    if config is None:
-        finish_loggers([make_wandb_logger(run_config={}, setting=[])], reason)
-    else:
-        finish_loggers(make_loggers(config, identify(given_arguments(), config.seed)), reason)
-
-
-def finish_loggers(loggers: list[Any], reason: str | None) -> None:
-    """End the run in W&B, as failed if there is a reason for that."""
-    for logger in loggers:
-        if isinstance(logger, WandbLogger):  # else a multirun's jobs would share the first job's run
-            finish_wandb(logger, reason)
+        end_loggers(loggers, reason)
 
 
 @rank_zero_only
-def announce(run_dir: Path, config: DictConfig, identity: dict[str, Any], device: str) -> None:
+def announce(run_dir: Path, config: DictConfig, identity: Mapping[str, object], device: str) -> None:
+    """Write down what is run, and say where."""
     try:
         write_whole(run_dir / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
         add_start(run_dir / "identity.json", identity)
@@ -168,58 +108,38 @@ def announce(run_dir: Path, config: DictConfig, identity: dict[str, Any], device
     log.info("run folder: %s\n%s", run_dir, device)
 
 
+def fit(prepared: Prepared, run_dir: Path) -> Shipped | None:
+    """Train, and put the agent to ship into the learner and into its file, also where the training is cut off.
+
+    Raises:
+        Interrupted: a signal has ended the training.
+    """
+    learner, trainer = prepared.learner, prepared.trainer
+    try:
+        trainer.fit(learner, ckpt_path=prepared.checkpoint and str(prepared.checkpoint))
+    finally:
+        shipped = ship(learner, trainer.global_step, run_dir / AGENT)
+    if learner.outcome.stopped_by:
+        raise Interrupted(learner.outcome.stopped_by)
+    return shipped
+
+
 @rank_zero_only
-def write_agent_once(agent: Any, config: dict[str, Any], path: Path) -> None:
-    write_agent(agent, config, path)
+def report(config: DictConfig, prepared: Prepared, summary: Summary, shipped: Shipped | None) -> None:
+    """Write report.json, say where everything is, and draw report.html: what is computed is safe before it is drawn."""
+    run_dir, learner = Path(config.run_dir), prepared.learner
+    agent = run_dir / AGENT
+    write_summary(run_dir, summary)
+    say_results(learner, summary)
+    if shipped:
+        evaluation = evaluation_of(agent, *trust_override(config))
+        which = describe_agent(shipped, learner.words)
+        log.info("agent: %s, %s\nto evaluate it:\n  %s", agent, which, evaluation)
+    if prepared.draw:
+        log.info("report: %s", prepared.draw(run_dir))
 
 
 def kill_other_processes(trainer: Trainer) -> None:
     """End the other processes of a run: without this one they would wait for ever."""
     if trainer.strategy.launcher is not None:
         trainer.strategy.launcher.kill(signal.SIGKILL)
-
-
-@rank_zero_only
-def say_how_to_go_on(run_dir: Path, generation: int) -> None:
-    last = run_dir / LAST
-    if not last.is_file():
-        log.info("interrupted before there was a checkpoint")
-        return
-    given, checkpoint = given_arguments(), override("ckpt_path", last)
-    if given is None:  # started from Python
-        line = f"the same configuration with {checkpoint} {override('run_dir', run_dir)}"
-    else:
-        same = without(given, "ckpt_path", "hydra.run.dir")
-        line = command_line("anx.run", *same, checkpoint, override("hydra.run.dir", run_dir))
-    log.info("interrupted after generation %d; to go on:\n  %s", generation, line)
-
-
-@rank_zero_only
-def finish(run_dir: Path, report: dict[str, Any], prepared: Prepared, evaluation: str) -> None:
-    """Write report.json, say where everything is, and draw report.html: what is computed is safe before it is drawn."""
-    write_whole(run_dir / "report.json", json.dumps(report, indent=2) + "\n")
-    for name in ("plain", "shuffled"):
-        log.info(
-            "%-9s %8.1f ± %.1f  (mean and standard error over %d held-out episodes)",
-            name,
-            report[name]["mean"],
-            report[name]["sem"],
-            report[name]["episodes"],
-        )
-    agent = run_dir / "agent.safetensors"
-    log.info("agent: %s, %s\nto evaluate it:\n  %s", agent, describe_agent(report["agent"]), evaluation)
-    if prepared.draw:
-        log.info("report: %s", prepared.draw(run_dir))
-
-
-def describe_agent(shipped: dict[str, Any]) -> str:
-    """Which of a run's agents it is."""
-    if shipped["chosen_by"] is None:
-        return f"the mean after generation {shipped['generation']:,}: none was validated"
-    best = f"the best by {shipped['chosen_by']}: {shipped['score']:.1f}"
-    return f"{best}, after generation {shipped['generation']:,}"
-
-
-def main() -> None:
-    # Of several processes the first one's exit code counts; to Lightning, another's would be a crash.
-    run_main(train if rank_zero_only.rank else run, "config", refused=report_failure)  # type: ignore[attr-defined]

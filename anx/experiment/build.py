@@ -12,7 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 from anx.agent.agent import Agent
 from anx.errors import ConfigError
 from anx.experiment.overrides import config_folder
-from anx.perturb.inputs import Perturbation
+from anx.experiment.parts import arguments_of
+from anx.perturb.base import Perturbation
 from anx.rollout.base import Rollout
 
 # The parts of a configuration that say what an agent is: what its weights need to be understood.
@@ -24,7 +25,8 @@ WHOLE = {"_target_": "anx.agent.agent.Agent"}
 
 def build_agent(config: DictConfig, env: Any) -> Agent:
     """The agent of `config` for an environment."""
-    splitter = instantiate(config.splitter, observation_shape=env.spec.observation_shape)
+    with arguments_of("splitter"):
+        splitter = instantiate(config.splitter, observation_shape=env.spec.observation_shape)
     whole = config.get("agent", WHOLE)
     seen = env.spec.action_size if whole.get("previous_action", True) else 0
     neuron = instantiate(config.neuron, features=splitter.features, action_size=seen)
@@ -38,21 +40,26 @@ def build_agent(config: DictConfig, env: Any) -> Agent:
 
 def build_perturbations(config: DictConfig, agent: Agent) -> list[Perturbation]:
     """The perturbations of `config`, in its order; ConfigError unless they leave inputs that the agent can take."""
-    perturbations = [instantiate(each) for each in config.values() if each is not None]
+    perturbations = []
     count = agent.splitter.num_inputs
-    try:
-        for perturbation in perturbations:
-            count = perturbation.num_inputs(count)
-        if count != agent.splitter.num_inputs:
+    for name, each in config.items():
+        if each is not None:
+            with arguments_of(f"perturbations.{name!s}"):
+                perturbation: Perturbation = instantiate(each)
+                count = perturbation.num_inputs(count)
+            perturbations.append(perturbation)
+    if count != agent.splitter.num_inputs:
+        try:
             agent.pooler.check_num_inputs(count)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
     return perturbations
 
 
 def build_rollout(config: DictConfig) -> tuple[Agent, Rollout]:
     """The agent of `config` and the rollout that lets it act in its environment."""
-    env = instantiate(config.env)
+    with arguments_of("env"):
+        env = instantiate(config.env)
     check_pair(config, env)
     agent = build_agent(config, env)
     return agent, instantiate(config.rollout, agent=agent, env=env)

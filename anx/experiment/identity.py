@@ -6,7 +6,7 @@ import json
 import platform
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ def processor() -> str:
     return models[0] if models else platform.processor()
 
 
-def add_start(path: Path, identity: dict[str, Any]) -> None:
+def add_start(path: Path, identity: Mapping[str, object]) -> None:
     """Add this start of a run to the starts that a file lists, the newest last: a resumed run has several."""
     starts = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     write_whole(path, json.dumps([*starts, identity], indent=2) + "\n")

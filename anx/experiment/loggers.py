@@ -4,6 +4,7 @@ import csv
 import logging
 import os
 import shlex
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,22 @@ from anx.files import whole
 log = logging.getLogger(__name__)
 
 
-class MetricsFile(Logger):
+class RunLogger(Logger):
+    """A logger that takes more of a run than metrics and its configuration (Lightning's `log_hyperparams`)."""
+
+    def log_picture(self, name: str, path: Path, step: int) -> None:
+        """Take a picture from a file that stays where it is."""
+
+    def end(self, reason: str | None) -> None:
+        """The run is over; it has failed if there is a reason for that."""
+
+
+def of_run(loggers: Iterable[Logger]) -> list[RunLogger]:
+    """Those of a run's loggers that take more than Lightning's own do."""
+    return [each for each in loggers if isinstance(each, RunLogger)]
+
+
+class MetricsFile(RunLogger):
     """metrics.csv: a row a generation, every column that ever came. A resumed run appends.
 
     A row is written once the next one begins: validation belongs to the row of its generation.
@@ -116,21 +132,44 @@ def users_folder() -> str | None:
     return None if "WANDB_SWEEP_ID" in os.environ and folder == os.path.abspath(os.getcwd()) else folder
 
 
+class WandbRun(RunLogger, WandbLogger):
+    """A run of W&B's."""
+
+    @override
+    @rank_zero_only
+    def log_picture(self, name: str, path: Path, step: int) -> None:
+        self.log_image(name, [str(path)], step=step)
+
+    @override
+    @rank_zero_only
+    def end(self, reason: str | None) -> None:
+        """End the W&B run, so that the next one of this process has its own, and say where it is."""
+        run = self.experiment
+        if reason is not None:
+            run.summary["error"] = reason
+        where = f"wandb sync {shlex.quote(str(Path(run.dir).parent))}" if run.offline else run.url
+        run.finish(exit_code=0 if reason is None else 1)
+        if where:
+            log.info("W&B: %s", where)
+
+
 @rank_zero_only
 def make_wandb_logger(
-    run_config: dict[str, Any],
-    setting: list[str],
+    run_dir: str | None = None,
+    experiment: str | None = None,
+    ablations: Mapping[str, object] | None = None,
     folder: str | None = None,
     project: str | None = None,
     name: str | None = None,
     group: str | None = None,
     tags: list[str] | None = None,
-) -> WandbLogger:
+) -> WandbRun:
     """A W&B run. What is null is W&B's own setting, from its environment variables or its files, where there is one.
 
     Args:
-        run_config: the resolved configuration and the run's identity.
-        setting: the experiment and its ablations.
+        run_dir: the run's folder.
+        experiment: what it is a run of.
+        ablations: by name; with the experiment its setting.
         folder: of W&B's files; null: WANDB_DIR, else the run's folder.
         project: W&B's; null: WANDB_PROJECT, else anx.
         name: of the run; null: WANDB_NAME, else W&B finds one.
@@ -138,16 +177,16 @@ def make_wandb_logger(
         tags: of the run, besides its setting; null: WANDB_TAGS, else none.
     """
     user = wandb.setup().settings
+    setting = [*([experiment] if experiment else []), *(ablations or {})]
     own: dict[str, Any] = {"silent": True, "console": "off"}  # unless the environment says otherwise
     own = {key: value for key, value in own.items() if f"WANDB_{key.upper()}" not in os.environ}
     try:
         run = wandb.init(
-            dir=folder or users_folder() or run_config.get("run_dir"),
+            dir=folder or users_folder() or run_dir,
             project=project or user.project or "anx",
             name=name,
             group=group or os.environ.get("WANDB_RUN_GROUP") or user.run_group or "+".join(setting) or None,
             tags=list(dict.fromkeys([*setting, *(user.run_tags or () if tags is None else tags)])),
-            config=run_config,
             mode=wandb_mode(),  # type: ignore[arg-type]
             settings=wandb.Settings(reinit="finish_previous", **own),
         )
@@ -157,16 +196,4 @@ def make_wandb_logger(
         ) from None
     run.define_metric("trainer/global_step")
     run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
-    return WandbLogger(experiment=run, save_dir=folder or run.settings.root_dir, log_model=False)
-
-
-@rank_zero_only
-def finish_wandb(logger: WandbLogger, reason: str | None) -> None:
-    """End a W&B run, as failed if there is a reason for that, and say where it is."""
-    run = logger.experiment
-    if reason is not None:
-        run.summary["error"] = reason
-    where = f"wandb sync {shlex.quote(str(Path(run.dir).parent))}" if run.offline else run.url
-    run.finish(exit_code=0 if reason is None else 1)
-    if where:
-        log.info("W&B: %s", where)
+    return WandbRun(experiment=run, save_dir=folder or run.settings.root_dir, log_model=False)

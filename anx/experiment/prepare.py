@@ -3,27 +3,29 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import instantiate
-from lightning import Trainer, seed_everything
+from lightning import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import Checkpoint
 from omegaconf import DictConfig, OmegaConf
 
-from anx.agent.agent import start_search
 from anx.cores import count_cores
 from anx.errors import ConfigError
 from anx.experiment.build import AGENT_KEYS, build_perturbations, build_rollout
-from anx.experiment.callbacks.interruption import WholeCheckpointIO
-from anx.experiment.check import check, processes_of
+from anx.experiment.check import check, find_learner, processes_of
+from anx.experiment.checkpoints import WholeCheckpointIO
 from anx.experiment.folder import find_checkpoint
 from anx.experiment.memory import check_memory
 from anx.experiment.messages import one_line
+from anx.experiment.resumption import check_resumable
 from anx.experiment.trust import packages_to_trust
 from anx.experiment.weights import load_into, read_checkpoint, read_weights
+from anx.learners.base import Learner, Parts
+from anx.population import num_parameters
 
 REQUIRED = (*AGENT_KEYS, "optimizer", "learner", "trainer")
 
@@ -31,9 +33,8 @@ REQUIRED = (*AGENT_KEYS, "optimizer", "learner", "trainer")
 class Prepared(NamedTuple):
     """A run that can start."""
 
-    learner: Any
+    learner: Learner
     trainer: Trainer
-    callbacks: list[Any]
     checkpoint: Path | None  # to go on from
     draw: Callable[[Path], Path] | None  # writes the report of a run's folder
 
@@ -44,10 +45,9 @@ def prepare(config: DictConfig) -> Prepared:
     check(config)
     checkpoint = find_checkpoint(config.ckpt_path, Path(config.run_dir))
     learner = build_learner(config, checkpoint)
-    callbacks = [instantiate(each) for each in chosen(config, "callbacks").values()]
-    trainer = build_trainer(config, callbacks)
+    trainer = build_trainer(config, [instantiate(each) for each in chosen(config, "callbacks").values()])
     draw = instantiate(config.report, trust=packages_to_trust(config)) if config.get("report") else None
-    return Prepared(learner, trainer, callbacks, checkpoint, draw)
+    return Prepared(learner, trainer, checkpoint, draw)
 
 
 def check_parts(config: DictConfig) -> None:
@@ -74,32 +74,34 @@ def chosen(config: DictConfig, group: str) -> dict[str, Any]:
     return {f"{group}.{name}": part for name, part in parts.items() if part is not None}
 
 
-def build_learner(config: DictConfig, checkpoint: Path | None = None) -> Any:
+def build_learner(config: DictConfig, checkpoint: Path | None = None) -> Learner:
     """The learner with its agent, which can go on from `checkpoint`."""
     state = read_checkpoint(checkpoint) if checkpoint else None
     seed_everything(config.seed, verbose=False)
     agent, rollout = build_rollout(config)
+    kind = find_learner(config)
     if config.weights:
         load_into(agent, read_weights(config.weights), config.weights)
     else:
-        start_search(agent)
-    check_memory(config, sum(each.numel() for each in agent.parameters()))
-    resolved: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    learner: Any = instantiate(
-        config.learner,
-        agent=agent,
-        rollout=rollout,
-        optimizer=instantiate(config.optimizer),
+        kind.start(agent)
+    check_memory(kind.needs(config, num_parameters(agent)))
+    resolved = cast(dict[str, object], OmegaConf.to_container(config, resolve=True))
+    parts = Parts(
+        agent,
+        rollout,
+        instantiate(config.optimizer),
         perturbations=build_perturbations(config.perturbations, agent),
+        seed=config.seed,
         agent_config={key: resolved[key] for key in ("name", *AGENT_KEYS)},
         run_config={key: resolved[key] for key in ("seed", "perturbations", "optimizer", "learner")},
     )
+    learner: Learner = instantiate(config.learner, parts=parts)
     if state:
-        learner.check_resumable(state)
+        check_resumable(learner, state)
     return learner
 
 
-def build_trainer(config: DictConfig, callbacks: list[Any]) -> Trainer:
+def build_trainer(config: DictConfig, callbacks: list[Callback]) -> Trainer:
     """Lightning's trainer, as yet without loggers. Whatever it refuses was asked for by the configuration."""
     if config.trainer.get("accelerator") == "mps":
         raise without_float64(config)

@@ -22,5 +22,7 @@ def quiet_libraries() -> None:
         ".*all_gather is deprecated.*",
         ".*recommended to use `self.log.*sync_dist=True.*",  # every process validates the same episodes
         ".*resuming from a checkpoint that ended before the epoch.*",  # there is one endless epoch
+        ".*callbacks used to create the checkpoint need to be provided.*",  # of a run with other callbacks
+        ".*Using ModelCheckpoint with manual optimization.*",  # a checkpoint after the solver's step is what one wants
     ):
         warnings.filterwarnings("ignore", message)

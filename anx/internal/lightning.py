@@ -1,12 +1,15 @@
-"""The one door to what Lightning keeps to itself: the step that its loggers are given."""
+"""The one door to what Lightning keeps to itself: how it counts steps, and the timer that it adds to a trainer."""
 
 import logging
+from typing import Any
 
-from lightning import Trainer
+from lightning import Callback, Trainer
+from lightning.pytorch.callbacks import Timer
 
 log = logging.getLogger(__name__)
 
 COUNT = "_batches_that_stepped"
+BY_HAND = "epoch_loop.manual_optimization.optim_step_progress"  # in a checkpoint
 
 
 def set_logged_step(trainer: Trainer, step: int) -> None:
@@ -20,3 +23,18 @@ def set_logged_step(trainer: Trainer, step: int) -> None:
         log.warning("this Lightning has no %s: the steps that a resumed run logs may be off", COUNT)
         return
     setattr(loop, COUNT, step)
+
+
+def count_steps_by_hand(checkpoint: dict[str, Any]) -> None:
+    """Let a module that optimises by hand go on from a checkpoint of one that did not: Lightning counts both apart."""
+    loops = checkpoint.get("loops", {}).get("fit_loop", {})
+    total = loops.get(BY_HAND, {}).get("total", {})
+    if total.get("completed") == 0:
+        total.update(ready=checkpoint["global_step"], completed=checkpoint["global_step"])
+
+
+def seconds_left(trainer: Trainer) -> float | None:
+    """Until `trainer.max_time` is over; None without one."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    left = [each.time_remaining() for each in callbacks if isinstance(each, Timer)]
+    return min((each for each in left if each is not None), default=None)

@@ -6,15 +6,20 @@ strategy is asked and told directly, in whole populations: the numbers are the s
 calls `stop()`, no criterion can end or restart a search.
 """
 
+from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any
+from typing import TypeAlias
 
 import nevergrad as ng
 import numpy as np
+from cma import CMAEvolutionStrategy
 from cma.sigma_adaptation import CMAAdaptSigmaCSA, CMAAdaptSigmaTPA
+from numpy.typing import NDArray
 
 from anx.errors import ConfigError
-from anx.solvers.state import State, check_has
+from anx.internal.known import check_has
+
+Parts: TypeAlias = dict[str, dict[str, object]]  # of a strategy: its attributes by name
 
 RULES = {"csa": CMAAdaptSigmaCSA, "tpa": CMAAdaptSigmaTPA}
 
@@ -38,7 +43,7 @@ NEEDED = {
 
 def build(
     dimension: int, *, popsize: int, sigma0: float, diagonal: bool, step_size: str, random_state: np.random.RandomState
-) -> Any:
+) -> CMAEvolutionStrategy:
     """pycma's strategy around 0, as nevergrad sets it up."""
     array = ng.p.Array(shape=(dimension,))
     array.random_state = random_state
@@ -47,11 +52,11 @@ def build(
     )
     strategy = factory(array, budget=None, num_workers=1).es
     for part, names in NEEDED.items():
-        check_has(_parts(strategy)[part], names, "cma")
+        check_has(_owners(strategy)[part], names, "cma")
     return strategy
 
 
-def _parts(strategy: Any) -> dict[str, Any]:
+def _owners(strategy: CMAEvolutionStrategy) -> dict[str, object]:
     return {
         "strategy": strategy,
         "sampler": strategy.sm,
@@ -60,35 +65,39 @@ def _parts(strategy: Any) -> dict[str, Any]:
     }
 
 
-def get_directions(strategy: Any) -> np.ndarray:
+def get_directions(strategy: CMAEvolutionStrategy) -> NDArray[np.float64]:
     """A copy of the steps [n, D] that the next population begins with (two-point adaptation)."""
     return np.array(strategy.pop_injection_directions).reshape(-1, strategy.N)
 
 
-def get_state(strategy: Any) -> State:
+def get_state(strategy: CMAEvolutionStrategy) -> Parts:
     """Copies of what `STATE` names. Matrices keep their layout, on which the last bit of a product depends."""
-    state: State = {"versions": {name: version(name) for name in ("cma", "nevergrad")}}
-    for part, owner in _parts(strategy).items():
-        values = {name: getattr(owner, name) for name in STATE[part] if hasattr(owner, name)}
-        state[part] = {k: np.array(v, order="K") if isinstance(v, np.ndarray) else v for k, v in values.items()}
+    state: Parts = {"versions": {name: version(name) for name in ("cma", "nevergrad")}}
+    for part, owner in _owners(strategy).items():
+        state[part] = {name: _copy(getattr(owner, name)) for name in STATE[part] if hasattr(owner, name)}
     return state
 
 
-def set_state(strategy: Any, state: State, directions: np.ndarray) -> None:
+def set_state(strategy: CMAEvolutionStrategy, state: Mapping[str, object], directions: NDArray[np.float64]) -> None:
     """Give a strategy fresh from `build` the state of another; ConfigError where it has no place for it."""
-    if state.get("strategy", {}).get("countiter"):  # what pycma makes only in its first generation is made
+    parts = {part: values for part, values in state.items() if isinstance(values, dict)}
+    if parts.get("strategy", {}).get("countiter"):  # what pycma makes only in its first generation is made
         strategy.tell(strategy.ask(), list(range(strategy.popsize)))
-    for part, owner in _parts(strategy).items():
-        values = state.get(part, {})
+    for part, owner in _owners(strategy).items():
+        values = parts.get(part, {})
         needed = {name for name in STATE[part] if hasattr(owner, name)}
         if odd := (needed - values.keys()) | (values.keys() - set(STATE[part])):
             raise ConfigError(
-                f"ckpt_path: pycma {version('cma')} can't go on from what pycma {state.get('versions', {}).get('cma')} "
-                f"left (it differs in {', '.join(sorted(odd))}); resume it with that version"
+                f"pycma {version('cma')} can't go on from what pycma {parts.get('versions', {}).get('cma')} left "
+                f"(it differs in {', '.join(sorted(odd))}); resume it with that version"
             )
         for name, value in values.items():
-            copy = np.array(value, order="K") if isinstance(value, np.ndarray) else value
+            copy = _copy(value)
             setattr(owner, name, np.float64(copy) if isinstance(copy, float) else copy)
     strategy.pop_injection_directions = [direction.copy() for direction in directions]
     strategy.mean_after_tell = np.array(strategy.mean)
     strategy._updateBDfromSM(strategy.sm)
+
+
+def _copy(value: object) -> object:
+    return np.array(value, order="K") if isinstance(value, np.ndarray) else value

@@ -1,11 +1,10 @@
-"""The data of evolution: a seed a generation, from which that generation's episodes are drawn."""
+"""Seeds as data: each is a generation's, or an evaluation's, from which its episodes are drawn."""
 
 from collections.abc import Iterator
 
-from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from anx.seeds import TEST, TRAINING, VALIDATION, derive_seed
+from anx.seeds import TRAINING, derive_seed
 
 
 class _Generations(IterableDataset[int]):
@@ -33,23 +32,21 @@ class _One(Dataset[int]):
         return self.seed
 
 
-class EpisodeSeeds(LightningDataModule):
-    """Seeds without end for training, one held-out seed for validation and one for the test.
+def generation_seeds(seed: int, first: int) -> DataLoader[int]:
+    """A seed for every generation of a run, without end.
 
     Args:
-        seed: the run's.
+        seed: of the run.
+        first: generation; a resumed run goes on where it was.
     """
+    return DataLoader(_Generations(seed, first), batch_size=None)
 
-    def __init__(self, seed: int) -> None:
-        super().__init__()
-        self.seed = seed
 
-    def train_dataloader(self) -> DataLoader[int]:
-        first = self.trainer.global_step if self.trainer else 0  # a resumed run goes on where it was
-        return DataLoader(_Generations(self.seed, first), batch_size=None)
+def one_seed(seed: int, stream: int) -> DataLoader[int]:
+    """One held-out seed.
 
-    def val_dataloader(self) -> DataLoader[int]:
-        return DataLoader(_One(derive_seed(self.seed, VALIDATION)), batch_size=None)
-
-    def test_dataloader(self) -> DataLoader[int]:
-        return DataLoader(_One(derive_seed(self.seed, TEST)), batch_size=None)
+    Args:
+        seed: of the run.
+        stream: VALIDATION or TEST.
+    """
+    return DataLoader(_One(derive_seed(seed, stream)), batch_size=None)

@@ -1,100 +1,78 @@
 """nevergrad's TBPSA, the solver of its own that holds up under noise."""
 
-from importlib.metadata import version
-from typing import Any
-
 import nevergrad as ng
 import numpy as np
-from nevergrad.optimization.utils import Pruning
 
 from anx.errors import ConfigError
-from anx.solvers.base import Solver
-from anx.solvers.state import State, check_has, random_state_from_data, random_state_to_data
+from anx.internal import tbpsa
+from anx.solvers.base import Array, Solver, check_sizes
+from anx.solvers.state import State, random_state_from_data, random_state_to_data, take
 
-CONTROLLER = ("llambda", "mu")  # the sizes that nevergrad adapts, by its names
+# nevergrad's solvers that reliably beat random search where every generation plays other episodes. Its elitist ones
+# keep for ever whoever was lucky once: OnePlusOne and PSO do not beat it on a noisy ellipsoid; DE, NoisyDE, TwoPointsDE
+# and RealSpacePSO not with every seed on cart-pole's first generations.
+OFFERED = ("TBPSA",)
 
 
-class TBPSASolver(Solver):
-    """Test-based population-size adaptation (Hellwig & Beyer 2016), an isotropic evolution strategy.
+class Nevergrad(Solver):
+    """A solver of nevergrad's by its name. There is one, TBPSA.
 
-    The next mean is that of the better quarter of the candidates. Where five generations show no progress beyond the
-    noise, it doubles the number of candidates that it learns from at once.
+    Test-based population-size adaptation (Hellwig & Beyer 2016) is an isotropic evolution strategy. The next mean is
+    that of the better quarter of the candidates. Where five generations show no progress beyond the noise, it doubles
+    the number of candidates that it learns from at once.
 
     Args:
         dimension: D.
+        name: nevergrad's, `TBPSA`.
         popsize: P, candidates a generation; it learns from at least as many at once.
         sigma0: the first step size.
         seed: of its randomness.
     """
 
-    def __init__(self, dimension: int, *, popsize: int, sigma0: float, seed: int = 0) -> None:
+    def __init__(self, dimension: int, *, name: str, popsize: int = 256, sigma0: float = 0.1, seed: int = 0) -> None:
+        if name not in OFFERED:
+            raise ConfigError(
+                f"name={name} is not offered: of nevergrad's solvers only {', '.join(OFFERED)} copes with fitness that "
+                "changes from generation to generation"
+            )
+        check_sizes(popsize, sigma0)
         self.popsize = popsize
+        self._dimension, self._sigma0 = dimension, sigma0
         self._random_state = np.random.RandomState(seed)
-        self._array = ng.p.Array(shape=(dimension,))
-        self._array.set_mutation(sigma=sigma0)
-        self._array.random_state = self._random_state
         self._build()
 
     def _build(self) -> None:
-        factory = ng.optimizers.ParametrizedTBPSA(naive=False, initial_popsize=max(self.popsize // 4, 1))
-        # As many workers as candidates: the size never falls below P.
-        self._solver: Any = factory(self._array, budget=None, num_workers=self.popsize)
-        check_has(self._solver, ("children", "current_center", "sigma", "popsize"), "nevergrad")
-        check_has(self._solver.popsize, (*CONTROLLER, "_loss_record"), "nevergrad")
-        self._solver.pruning = Pruning(1, 2)  # nevergrad keeps every point ever told otherwise
-        self._asked: list[Any] = []
+        self._solver = tbpsa.build(
+            self._dimension, popsize=self.popsize, sigma0=self._sigma0, random_state=self._random_state
+        )
+        self._asked: list[ng.p.Parameter] = []
         self._randomness = random_state_to_data(self._random_state)
 
-    def ask(self) -> np.ndarray:
+    def ask(self) -> Array:
         self._asked = [self._solver.ask() for _ in range(self.popsize)]
         return np.stack([candidate.value for candidate in self._asked])
 
-    def tell(self, fitness: np.ndarray) -> None:
+    def tell(self, fitness: Array) -> None:
         for candidate, value in zip(self._asked, fitness, strict=True):
             self._solver.tell(candidate, -float(value))
         self._asked = []
         self._randomness = random_state_to_data(self._random_state)
 
     @property
-    def mean(self) -> np.ndarray:
+    def mean(self) -> Array:
         return np.array(self._solver.recommend().value)
 
     def statistics(self) -> dict[str, float]:
-        return {"sigma": float(self._solver.sigma * self._array.sigma.value)}
+        """`sigma`."""
+        return {"sigma": tbpsa.get_sigma(self._solver)}
 
+    @property
     def state(self) -> State:
-        children = self._solver.children  # told, and not yet learnt from
-        return {
-            "versions": {"nevergrad": version("nevergrad")},
-            "center": np.array(self._solver.current_center),
-            "sigma": float(self._solver.sigma),
-            "controller": {name: getattr(self._solver.popsize, name) for name in CONTROLLER},
-            "losses": np.array(self._solver.popsize._loss_record, dtype=np.float64),
-            "children": {
-                "values": np.array([child.value for child in children]).reshape(-1, self._array.dimension),
-                "losses": np.array([child.loss for child in children], dtype=np.float64),
-                "sigmas": np.array([child._meta["sigma"] for child in children], dtype=np.float64),
-            },
-            "random": self._randomness,
-        }
+        return {**tbpsa.get_state(self._solver), "random": self._randomness}
 
-    def load_state(self, state: State) -> None:
-        if set(state["controller"]) != set(CONTROLLER):
-            raise ConfigError(
-                f"ckpt_path: nevergrad {version('nevergrad')} can't go on from what nevergrad "
-                f"{state['versions']['nevergrad']} left; resume it with that version"
-            )
+    @state.setter
+    def state(self, state: State) -> None:
         self._build()
-        solver = self._solver
-        solver.current_center, solver.sigma = np.array(state["center"]), state["sigma"]
-        for name, value in state["controller"].items():
-            setattr(solver.popsize, name, value)
-        solver.popsize._loss_record = state["losses"].tolist()
-        told = state["children"]
-        for value, loss, sigma in zip(told["values"], told["losses"], told["sigmas"], strict=True):
-            child = self._array.spawn_child(new_value=value)
-            child.loss = float(loss)
-            child._meta["sigma"] = sigma
-            solver.children.append(child)
-        random_state_from_data(self._random_state, state["random"])
-        self._randomness = state["random"]
+        tbpsa.set_state(self._solver, state)
+        random_state_from_data(self._random_state, take(state, "random", dict))
+        self._randomness = take(state, "random", dict)

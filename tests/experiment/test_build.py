@@ -11,8 +11,8 @@ class Undeclared(CartPoleSwingUpHarder):
 
 
 PAIRS = {
-    "env=ant needs rollout=host, not rollout=device": ["env=ant"],
-    "env=pong needs rollout=host, not rollout=device": ["env=pong"],
+    "env=ant needs rollout=host, not rollout=device": ["env=ant", "rollout=device"],
+    "env=pong needs rollout=host, not rollout=device": ["env=pong", "rollout=device"],
     "env=cartpole needs rollout=device, not rollout=host": ["rollout=host"],
     r"env._target_=test_build.Undeclared does not say .* attribute `rollout`, 'device' .* or 'host'": [
         "env._target_=test_build.Undeclared"

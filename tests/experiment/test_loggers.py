@@ -13,7 +13,7 @@ from wandb_file import records
 
 from anx.commands.run import train
 from anx.errors import ConfigError
-from anx.experiment.loggers import MetricsFile, finish_wandb, make_wandb_logger, users_folder, wandb_mode
+from anx.experiment.loggers import MetricsFile, make_wandb_logger, users_folder, wandb_mode
 
 
 def rows(path):
@@ -72,7 +72,7 @@ def started(nobody, tmp_path):
 
     def start(**explicit):
         wandb.teardown()  # W&B reads the environment once
-        facts = {"run_config": {"run_dir": str(tmp_path / "run")}, "setting": ["cartpole", "no_memory"]}
+        facts = {"run_dir": str(tmp_path / "run"), "experiment": "cartpole", "ablations": {"no_memory": {}}}
         (tmp_path / "run").mkdir(exist_ok=True)
         logger = make_wandb_logger(**facts, **explicit)
         run = logger.experiment
@@ -85,7 +85,7 @@ def started(nobody, tmp_path):
             "job_type": run.job_type,
             "folder": Path(run.dir).parents[2],
         }
-        finish_wandb(logger, None)
+        logger.end(None)
         return told
 
     return start
@@ -143,7 +143,7 @@ def test_a_run_can_do_without_a_logger(without, tmp_path, monkeypatch):
 def test_wandbs_own_refusal_is_one_line(nobody):
     wandb.teardown()
     with pytest.raises(ConfigError, match=r"logger.wandb .*logger=csv"):
-        make_wandb_logger(run_config={}, setting=[], project="a/b")
+        make_wandb_logger(project="a/b")
 
 
 @pytest.mark.exhaustive
@@ -168,7 +168,7 @@ def test_an_offline_run_holds_its_config_fitness_validation_and_a_picture(tmp_pa
     for record in records(path):
         for item in record.history.item:
             logged.setdefault(item.key or "/".join(item.nested_key), []).append(item.value_json)
-        for item in record.run.config.update:
+        for item in (*record.run.config.update, *record.config.update):
             config[item.key] = item.value_json
         if record.HasField("run"):
             group, tags = record.run.run_group, list(record.run.tags)

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from anx.errors import ConfigError
-from anx.experiment.callbacks.interruption import WholeCheckpointIO
+from anx.experiment.checkpoints import WholeCheckpointIO
 from anx.experiment.loggers import MetricsFile
 from anx.experiment.weights import load_into, read_weights, write_agent
 from anx.files import whole, write_whole

@@ -12,10 +12,11 @@ from anx.commands.run import train
 from anx.errors import ConfigError
 from anx.experiment.callbacks.progress import Progress
 from anx.experiment.weights import read_weights
-from anx.learners.data import TEST, TRAINING, VALIDATION, derive_seed
+from anx.learners.base import Parts
 from anx.learners.evolution import Evolution
-from anx.learners.optimizer import CMAES
 from anx.rollout.device import DeviceRollout
+from anx.seeds import TEST, TRAINING, VALIDATION, derive_seed
+from anx.solvers.cmaes import CMAES
 
 SMALL = ["+budget=smoke", "env.max_steps=60", "logger=csv", "callbacks.pictures=null"]
 
@@ -125,11 +126,12 @@ def test_two_processes_give_the_mean_of_one(tmp_path):
 
 def test_processes_whose_populations_have_come_apart_end_with_an_error():
     agent, env = make_agent()
-    learner = Evolution(agent, DeviceRollout(agent, env), lambda params: CMAES(params, popsize=4))
+    parts = Parts(agent, DeviceRollout(agent, env), lambda dimension: CMAES(dimension, popsize=4))
+    learner = Evolution(parts)
     learner._gather = lambda digest: torch.stack([digest, digest + 1])
-    learner.trainer = SimpleNamespace(global_step=7)
+    learner.trainer = SimpleNamespace(global_step=7, global_rank=0, world_size=2)
     with pytest.raises(ConfigError, match="process 1 asked for other candidates than process 0 in generation 7"):
-        learner._check_same(torch.zeros(4, 913))
+        learner._roll_out(torch.zeros(4, 913), 0)
 
 
 def test_a_run_logs_what_the_interface_names(tmp_path):

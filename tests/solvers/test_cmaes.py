@@ -1,6 +1,7 @@
 """CMA-ES is nevergrad's and pycma's to the bit, never restarts, and goes on from its state."""
 
 import io
+from functools import partial
 
 import cma
 import nevergrad as ng
@@ -11,9 +12,9 @@ from cma.sigma_adaptation import CMAAdaptSigmaCSA, CMAAdaptSigmaTPA
 from torch import nn
 
 from anx.errors import ConfigError
-from anx.learners import pycma
-from anx.learners.optimizer import CMAES
-from anx.solvers.cmaes import CMASolver
+from anx.internal import pycma
+from anx.learners.optimizer import SolverOptimizer
+from anx.solvers.cmaes import CMAES
 
 DIMENSION = 20
 RULES = {"csa": CMAAdaptSigmaCSA, "tpa": CMAAdaptSigmaTPA}
@@ -68,20 +69,20 @@ def run_pycmas_own(generations, step_size, diagonal, dimension=DIMENSION):
 @pytest.mark.parametrize("theirs", [run_nevergrads_own, run_pycmas_own])
 @pytest.mark.parametrize(("step_size", "diagonal"), VARIANTS)
 def test_populations_means_and_step_sizes_are_theirs_to_the_bit(theirs, step_size, diagonal):
-    ours = CMASolver(DIMENSION, popsize=12, sigma0=0.3, diagonal=diagonal, step_size=step_size, seed=3)
+    ours = CMAES(DIMENSION, popsize=12, sigma0=0.3, diagonal=diagonal, step_size=step_size, seed=3)
     assert_equal_to_the_bit(run(ours, 60), theirs(60, step_size, diagonal))
 
 
 @pytest.mark.parametrize("step_size", RULES)
 def test_the_chosen_rule_runs_where_pycmas_default_is_another(step_size):
     """From 300 dimensions on pycma 4.5 takes two-point adaptation unless told otherwise, below never."""
-    ours = CMASolver(310, popsize=12, sigma0=0.3, step_size=step_size, seed=3)
+    ours = CMAES(310, popsize=12, sigma0=0.3, step_size=step_size, seed=3)
     assert_equal_to_the_bit(run(ours, 10), run_pycmas_own(10, step_size, False, dimension=310))
     assert type(ours.strategy.adapt_sigma) is RULES[step_size]
 
 
 def test_a_diagonal_strategys_condition_number_is_that_of_its_variances():
-    solver = CMASolver(DIMENSION, popsize=12, sigma0=0.3, diagonal=True)
+    solver = CMAES(DIMENSION, popsize=12, sigma0=0.3, diagonal=True)
     run(solver, 30)
     stds = solver.strategy.stds
     assert solver.statistics()["condition_number"] == pytest.approx((stds.max() / stds.min()) ** 2, rel=1e-9)
@@ -111,7 +112,7 @@ CRITERIA = {
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_no_criterion_of_pycmas_restarts_or_ends_the_search(criterion):
     most, played, changes = CRITERIA[criterion]
-    solver = CMASolver(DIMENSION, popsize=12, sigma0=0.3)
+    solver = CMAES(DIMENSION, popsize=12, sigma0=0.3)
     run(solver, 2, played)
     strategy = solver.strategy
     strategy.sigma = changes.get("sigma", strategy.sigma)
@@ -128,7 +129,7 @@ def test_no_criterion_of_pycmas_restarts_or_ends_the_search(criterion):
 
 
 def test_an_error_within_a_generation_is_not_swallowed(monkeypatch):
-    solver = CMASolver(DIMENSION, popsize=12, sigma0=0.3)
+    solver = CMAES(DIMENSION, popsize=12, sigma0=0.3)
     run(solver, 1)
 
     def refuse(*args, **kwargs):
@@ -148,13 +149,14 @@ def through_a_file(state):
 
 def make(step_size="csa", diagonal=False, dimension=DIMENSION):
     start = nn.Parameter(torch.full((dimension,), 0.5, dtype=torch.float64))
-    return CMAES([start], popsize=12, sigma0=0.3, diagonal=diagonal, step_size=step_size)
+    make_solver = partial(CMAES, popsize=12, sigma0=0.3, diagonal=diagonal, step_size=step_size)
+    return SolverOptimizer([start], make_solver)
 
 
 def step(optimizer, generations, condition=1e3):
     scales = torch.logspace(0, np.log10(condition), len(optimizer.mean()), dtype=torch.float64)
     for _ in range(generations):
-        optimizer.step(lambda: -(scales * (optimizer.population - 1) ** 2).sum(1))
+        optimizer.step(lambda: -(scales * (optimizer.ask() - 1) ** 2).sum(1))
 
 
 @pytest.mark.parametrize("told", [0, 1, 30])

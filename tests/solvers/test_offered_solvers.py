@@ -13,19 +13,21 @@ from torch import nn
 
 from anx.experiment.build import build_rollout
 from anx.experiment.overrides import config_folder
-from anx.learners.optimizer import NEVERGRAD_SOLVERS
+from anx.learners.optimizer import SolverOptimizer
 from anx.population import get_vector, num_parameters
+from anx.solvers.nevergrad import OFFERED as OF_NEVERGRAD
 
 FILES = [path.stem for path in (Path(config_folder()) / "optimizer").glob("*.yaml")]
 OFFERED = [(f"optimizer={name}",) for name in FILES if name != "nevergrad"]
-OFFERED += [("optimizer=nevergrad", f"optimizer.name={name}") for name in NEVERGRAD_SOLVERS]
+OFFERED += [("optimizer=nevergrad", f"optimizer.name={name}") for name in OF_NEVERGRAD]
 
 
 def search(overrides, parameters, popsize, generations, fitness, seed=0):
     """`fitness(population, generation)` -> [P]."""
-    optimizer = instantiate(compose(*overrides, f"optimizer.popsize={popsize}", f"seed={seed}").optimizer)(parameters)
+    config = compose(*overrides, f"optimizer.popsize={popsize}", f"seed={seed}")
+    optimizer = SolverOptimizer(parameters, instantiate(config.optimizer))
     for generation in range(generations):
-        optimizer.step(lambda g=generation: fitness(optimizer.population, g))
+        optimizer.step(lambda g=generation: fitness(optimizer.ask(), g))
 
 
 def search_randomly(start, popsize, generations, fitness, seed=0, sigma=0.1):

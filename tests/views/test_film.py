@@ -12,23 +12,14 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
 
 import anx.commands.evaluate
-from anx.agent.splitter import PatchSplitter, ScalarSplitter
+from anx.agent.splitter import PatchSplitter
 from anx.perturb.inputs import Duplicate, Noise, Occlude, Shuffle
 from anx.population import get_vector
-from anx.rollout.base import Moment
-from anx.views.film import (
-    BACKGROUND,
-    EMPTY,
-    HEIGHT,
-    WIDE,
-    WIDTH,
-    Scene,
-    film,
-    in_true_order,
-    mosaic,
-    mosaic_grid,
-    on_picture,
-)
+from anx.rollout.trace import Moment
+from anx.views.film import film
+from anx.views.heat import in_true_order
+from anx.views.patches import BACKGROUND, EMPTY, mosaic, mosaic_grid, on_picture
+from anx.views.scene import HEIGHT, WIDE, WIDTH, PatchScene, ScalarScene
 
 needs_ale = pytest.mark.skipif(importlib.util.find_spec("ale_py") is None, reason="needs ale_py")
 
@@ -41,8 +32,9 @@ def make_rollout(*overrides):
 
 
 def make_moment(observation, inputs, origins, attention, picture=None):
-    blank = torch.zeros(1)
-    return Moment(observation, inputs, origins, attention, blank, blank, torch.tensor(0.5), picture)
+    fields = dict.fromkeys(Moment._fields, torch.zeros(1))
+    fields |= {"observation": observation, "inputs": inputs, "origins": origins, "attention": attention}
+    return Moment(**{**fields, "reward": torch.tensor(0.5), "picture": picture})
 
 
 def patches(attended=5, origins=None, queries=2, **options):
@@ -143,7 +135,7 @@ def test_an_agent_without_attention_is_filmed(tmp_path):
 
 def test_without_attention_no_patch_is_highlighted():
     splitter, moment = patches(queries=0)
-    scene = Scene(splitter, (), "pong")
+    scene = PatchScene(splitter, "pong")
     scene.see(moment)
     assert scene.frame().shape == (HEIGHT, WIDTH, 3)
     assert (on_picture(moment, splitter) == 200).all()
@@ -224,7 +216,7 @@ def test_attention_is_brought_into_true_order_with_noise_at_the_end():
 
 def test_the_heat_maps_rows_are_in_true_order_and_the_newest_step_is_at_the_right():
     """Of four scalars, which come as 2, 0, 3, 1, the agent attends to number 3, and negatively to number 0."""
-    scene = Scene(ScalarSplitter((4,)), ("a", "b", "c", "d"), "robot")
+    scene = ScalarScene(4, ("a", "b", "c", "d"), "robot")
     scene.see(scalars([2, 0, 3, 1], [[0.0], [0.0], [0.0], [0.0]]))
     scene.see(scalars([2, 0, 3, 1], [[0.0], [-1.0], [1.0], [0.0]]))
     frame = scene.frame().astype(int)
@@ -239,7 +231,7 @@ def test_the_heat_maps_rows_are_in_true_order_and_the_newest_step_is_at_the_righ
 
 
 def test_the_heat_map_scrolls_and_counts_go_on():
-    scene = Scene(ScalarSplitter((4,)), (), "robot")
+    scene = ScalarScene(4, (), "robot")
     for t in range(250):
         scene.see(scalars([0, 1, 2, 3], [[1.0 if t < 100 else 0.0]] * 4))
     assert (scene.step, scene.total) == (250, 125.0)
@@ -250,13 +242,13 @@ def test_the_heat_map_scrolls_and_counts_go_on():
 
 
 def test_more_scalars_than_a_panel_has_pixels_are_drawn():
-    scene = Scene(ScalarSplitter((1000,)), (), "robot")
+    scene = ScalarScene(1000, (), "robot")
     scene.see(scalars(list(range(1000)), [[1.0]] * 1000))
     assert scene.frame().shape == (HEIGHT, WIDTH, 3)
 
 
 def test_noise_inputs_may_come_and_go():
-    scene = Scene(ScalarSplitter((4,)), (), "robot")
+    scene = ScalarScene(4, (), "robot")
     for origins in ([0, -1, -1], [0, 1, -1], [3, 2, 1]):
         scene.see(scalars(origins, [[1.0], [1.0], [1.0]]))
         assert scene.frame().shape == (HEIGHT, WIDTH, 3)

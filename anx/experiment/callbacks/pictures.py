@@ -1,24 +1,25 @@
 """Pictures of attention while a run goes on, and the agent as it is then."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import WandbLogger
 from typing_extensions import override
 
+from anx.experiment.loggers import of_run
+from anx.learners.base import Learner
 from anx.perturb.inputs import Shuffle
 from anx.population import get_vector
 from anx.seeds import VALIDATION, derive_seed
-from anx.views.figures import draw, save
+from anx.views.figures import figures_of, save
 
 
 class AttentionPictures(Callback):
-    """Every so many generations, what the mean attends to in one shuffled held-out episode, as a file and to W&B.
+    """Every so many steps, what the agent attends to in one shuffled held-out episode, as a file and to the loggers.
 
     Args:
         folder: of the pictures.
-        every: generations.
+        every: steps of the training.
         seed: of the episode.
     """
 
@@ -33,12 +34,11 @@ class AttentionPictures(Callback):
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
         if not trainer.is_global_zero or trainer.global_step % self.every:
             return
-        learner: Any = pl_module
+        learner = cast(Learner, pl_module)
         trace = learner.rollout.trace(get_vector(learner.agent), self.seed, [Shuffle()])
-        for name, figure in draw(learner.rollout, trace).items():
+        for name, figure in figures_of(learner.rollout, trace).items():
             self.folder.mkdir(parents=True, exist_ok=True)
             path = self.folder / f"{name}_{trainer.global_step:06d}.png"
             save(figure, path)
-            for logger in trainer.loggers:
-                if isinstance(logger, WandbLogger):
-                    logger.log_image(name, [str(path)], step=trainer.global_step)
+            for logger in of_run(trainer.loggers):
+                logger.log_picture(name, path, trainer.global_step)

@@ -3,32 +3,29 @@
 import logging
 import time
 from collections import deque
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import Timer
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
+from torch import Tensor
 from typing_extensions import override
+
+from anx.internal.lightning import seconds_left
+from anx.learners.base import Learner, Metric
 
 log = logging.getLogger(__name__)
 
-# Name, metric, format; the first ones stay where there is no room for all.
-METRICS = (
-    ("best", "train/fitness_max", "{:.1f}"),
-    ("mean", "train/fitness_mean", "{:.1f}"),
-    ("shuffled", "validation/shuffled_mean", "{:.1f}"),
-    ("sigma", "train/sigma", "{:.3g}"),
-    ("steps/s", "perf/steps_per_second", "{:,.0f}"),
-    ("plain", "validation/plain_mean", "{:.1f}"),
-)
 BAR = 10  # characters
 GAP = "  "
 
 
 class Progress(Callback):
-    """Generation, time left, and as many metrics as there is room for: a bar on a terminal, lines elsewhere.
+    """The step, the time left, and as many metrics as there is room for: a bar on a terminal, lines elsewhere.
+
+    The learner says what a step is called and which metrics are shown.
 
     Args:
         every: seconds between two lines.
@@ -40,10 +37,14 @@ class Progress(Callback):
         self.console = console or Console(stderr=True)
         self._bar: Bar | None = None
         self._last_line = 0.0
-        self._ends: deque[tuple[float, int]] = deque(maxlen=100)  # when generations ended, and which
+        self._ends: deque[tuple[float, int]] = deque(maxlen=100)  # when steps ended, and which
+        self._step = ""
+        self._metrics: Sequence[Metric] = ()
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        learner = cast(Learner, pl_module)
+        self._step, self._metrics = learner.words.step, learner.shown
         if not trainer.is_global_zero or not self.console.is_terminal or self.console.is_dumb_terminal:
             return
         columns = TextColumn("{task.fields[head]}"), BarColumn(BAR), TextColumn("{task.description}")
@@ -54,7 +55,7 @@ class Progress(Callback):
 
     @override
     def on_train_batch_start(self, trainer: Trainer, *args: Any) -> None:
-        if self._ends:  # by now the last generation's metrics are there, and its validation's
+        if self._ends:  # by now the last step's metrics are there, and its validation's
             self._show(trainer)
 
     @override
@@ -74,19 +75,19 @@ class Progress(Callback):
     def _show(self, trainer: Trainer) -> None:
         if not trainer.is_global_zero:
             return
-        head = self._head(trainer)
+        head, values = self._head(trainer), trainer.callback_metrics
         if self._bar is not None:
-            room = self.console.width - len(head) - BAR - 2
-            self._bar.update(self._task, completed=trainer.global_step, head=head, description=fit(trainer, room))
+            text = fit(self._metrics, values, self.console.width - len(head) - BAR - 2)
+            self._bar.update(self._task, completed=trainer.global_step, head=head, description=text)
         elif time.monotonic() - self._last_line >= self.every:
             self._last_line = time.monotonic()
-            log.info("%s%s%s", head, GAP, fit(trainer))
+            log.info("%s%s%s", head, GAP, fit(self._metrics, values))
 
     def _head(self, trainer: Trainer) -> str:
-        """The generation and the time left, in few characters."""
+        """The step and the time left, in few characters."""
         of = f"/{trainer.max_steps}" if trainer.max_steps > 0 else ""
         left = time_left(trainer, self._ends)
-        return f"generation {trainer.global_step}{of}" + ("" if left is None else f"{GAP}{clock(left)} left")
+        return f"{self._step} {trainer.global_step}{of}" + ("" if left is None else f"{GAP}{clock(left)} left")
 
     def _stop(self) -> None:
         if self._bar is not None:
@@ -95,11 +96,10 @@ class Progress(Callback):
 
 
 def time_left(trainer: Trainer, ends: deque[tuple[float, int]]) -> float | None:
-    """Seconds until the run has its generations, at the pace of the last ones, or its time; None if unknown."""
-    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    estimates = [each.time_remaining() for each in callbacks if isinstance(each, Timer)]
+    """Seconds until the run has its steps, at the pace of the last ones, or its time; None if unknown."""
+    estimates = [seconds_left(trainer)]
     if trainer.max_steps > 0 and len(ends) > 1:
-        (then, first), (now, last) = ends[0], ends[-1]  # the first generation, which compiles, ends where these begin
+        (then, first), (now, last) = ends[0], ends[-1]  # the first step, which compiles, ends where these begin
         estimates.append((trainer.max_steps - last) * (now - then) / (last - first))
     return min((each for each in estimates if each is not None), default=None)
 
@@ -111,12 +111,12 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
-def fit(trainer: Trainer, room: float = float("inf")) -> str:
-    """The first metrics, as many as `room` characters hold."""
+def fit(metrics: Sequence[Metric], values: Mapping[str, Tensor], room: float = float("inf")) -> str:
+    """The first metrics that have a value, as many as `room` characters hold."""
     text = ""
-    for name, key, form in METRICS:
-        if key in trainer.callback_metrics:
-            longer = f"{text}{GAP if text else ''}{name} {form.format(float(trainer.callback_metrics[key]))}"
+    for metric in metrics:
+        if metric.key in values:
+            longer = f"{text}{GAP if text else ''}{metric.label} {metric.form.format(float(values[metric.key]))}"
             if len(longer) > room:
                 break
             text = longer

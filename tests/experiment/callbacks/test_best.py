@@ -9,7 +9,7 @@ from conftest import compose
 
 from anx.commands.run import train
 from anx.errors import ConfigError
-from anx.experiment.callbacks.best import Best
+from anx.experiment.callbacks.last import Last
 from anx.experiment.weights import read_checkpoint, read_weights
 from anx.learners.evolution import Evolution
 
@@ -91,15 +91,15 @@ def test_a_resumed_run_keeps_the_best_of_before_in_whatever_folder(tmp_path, sco
 
 def test_a_run_that_is_killed_right_after_a_validation_still_has_the_best(tmp_path, scores, monkeypatch):
     scores(1.0, 3.0, 2.0, 2.5)
-    write = Best.on_validation_end
+    write = Last.on_validation_end
 
     def copying(self, trainer, *args):
         write(self, trainer, *args)
         if trainer.global_step == 2:
             shutil.copy(tmp_path / "a" / "checkpoints" / "last.ckpt", tmp_path / "killed.ckpt")
 
-    monkeypatch.setattr(Best, "on_validation_end", copying)
-    run(tmp_path / "a", "callbacks.last.train_time_interval.seconds=0")
+    monkeypatch.setattr(Last, "on_validation_end", copying)
+    run(tmp_path / "a", "callbacks.last.every=0")
     report = run(tmp_path / "b", f"ckpt_path={tmp_path / 'killed.ckpt'}")
     assert report["agent"]["generation"] == 2
     a, b = (read_checkpoint(tmp_path / name / "checkpoints" / "last.ckpt") for name in "ab")

@@ -15,7 +15,7 @@ from conftest import compose
 from hydra.core.hydra_config import HydraConfig
 
 import anx.commands.run
-from anx.experiment.callbacks.interruption import WholeCheckpointIO
+from anx.experiment.checkpoints import WholeCheckpointIO
 from anx.experiment.weights import read_checkpoint, read_weights
 from anx.learners.evolution import Evolution
 from anx.signals import Interrupted, interruptible
@@ -187,7 +187,7 @@ def test_handlers_are_put_back_whatever_happens():
 
 @pytest.mark.slow
 def test_kill_leaves_a_whole_checkpoint_of_the_generation_before(tmp_path):
-    process = start(tmp_path, "trainer.max_steps=100000", "callbacks.last.train_time_interval.seconds=0")
+    process = start(tmp_path, "trainer.max_steps=100000", "callbacks.last.every=0")
     wait_for_generations(tmp_path, process, 5)
     time.sleep(random.Random(0).uniform(0, 0.5))
     process.kill()

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from anx.experiment.callbacks import progress
 from anx.experiment.callbacks.progress import Progress, clock
+from anx.learners.evolution import Evolution
 
 METRICS = {
     "train/fitness_max": 429.0,
@@ -38,7 +39,7 @@ def show(monkeypatch):
             callback_metrics=metrics,
             callbacks=list(callbacks),
         )
-        callback.on_train_start(trainer, None)
+        callback.on_train_start(trainer, Evolution)
         for _ in range(30):
             callback.on_train_batch_start(trainer)
             now[0] = next(seconds)

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from anx.commands.run import train
 from anx.errors import ConfigError
 from anx.experiment.prepare import prepare
-from anx.learners.resumption import check_same
+from anx.experiment.resumption import check_same
 
 SMALL = ["+budget=smoke", "env.max_steps=20", "logger=csv", "callbacks.pictures=null", "report=null"]
 

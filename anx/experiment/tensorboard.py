@@ -1,0 +1,53 @@
+"""A run in TensorBoard."""
+
+import json
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+from PIL import Image
+from typing_extensions import override
+
+from anx.errors import ConfigError
+from anx.experiment.loggers import RunLogger
+
+WRITERS = ("tensorboard", "tensorboardX")  # Lightning takes either
+
+
+class TensorBoardRun(RunLogger, TensorBoardLogger):
+    """Metrics over steps of the training, pictures and the run's configuration, for `tensorboard --logdir runs`.
+
+    Args:
+        folder: of its files; a run that goes on adds files.
+
+    Raises:
+        ConfigError: there is nothing installed that writes such files.
+    """
+
+    def __init__(self, folder: str) -> None:
+        if not any(find_spec(each) for each in WRITERS):
+            raise ConfigError("logger=tensorboard needs TensorBoard: pip install 'anx[tensorboard]'")
+        super().__init__(folder, name="", version="", default_hp_metric=False)
+
+    @override
+    @rank_zero_only
+    def log_hyperparams(self, params: Mapping[str, object], metrics: object = None, step: int | None = None) -> None:  # type: ignore[override]
+        """The configuration as a text, a key each: TensorBoard's own table of hyperparameters is flat."""
+        for key, value in params.items():
+            self.experiment.add_text(f"config/{key}", f"```json\n{json.dumps(value, indent=2)}\n```")
+
+    @override
+    @rank_zero_only
+    def log_picture(self, name: str, path: Path, step: int) -> None:
+        with Image.open(path) as picture:
+            self.experiment.add_image(name, np.asarray(picture.convert("RGB")), step, dataformats="HWC")
+
+    @override
+    @rank_zero_only
+    def end(self, reason: str | None) -> None:
+        if reason is not None:
+            self.experiment.add_text("error", reason)
+        self.experiment.close()
