@@ -4,7 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from anx.agent.agent import Agent
@@ -63,6 +65,12 @@ class Rollout(ABC):
     def trace(self, vector: Tensor, seed: int, perturbations: Sequence[Perturbation] = ()) -> Trace:
         """Parameters [D] -> the first episode of `seed`, as long as it may be in bounded memory."""
         return trace_of(self.watch(vector, seed, perturbations))
+
+    def for_env(self, action: Tensor) -> NDArray[np.generic]:
+        """An action [A] as its environment takes it: the index [] of the button, or numbers [A]."""
+        if self.env.spec.discrete:
+            return np.asarray(action.argmax(-1).cpu())
+        return np.asarray(action.float().cpu())
 
     def close(self) -> None:  # noqa: B027 (most rollouts hold nothing)
         """Give back what the rollout holds: processes, threads, emulators."""

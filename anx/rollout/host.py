@@ -7,13 +7,14 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from gymnasium.spaces import Space
 from numpy.typing import NDArray
 from torch import Tensor
 
 from anx.agent.agent import Agent, AgentState
 from anx.agent.still import in_two, merged, merges, still_inputs
 from anx.envs.base import HostEnvironment
-from anx.envs.vector import AtOnce, Envs, SplitStep
+from anx.envs.vector import Array, AtOnce, Envs, SplitStep
 from anx.internal.pytree import tree_map
 from anx.perturb.inputs import Perturbation
 from anx.perturb.pipeline import Sensing
@@ -73,6 +74,7 @@ class HostRollout(Rollout):
         self.slots = slots
         self._groups: list[list[SplitStep]] = []
         self._opened: tuple[int, int, bool] | None = None
+        self._space: Space[Array] | None = None  # of actions, once it was asked for
 
     def __call__(
         self,
@@ -191,6 +193,13 @@ class HostRollout(Rollout):
     def _make(self, slots: int, training: bool) -> SplitStep:
         envs = self.env.make(slots, training)
         return cast(SplitStep, envs) if self.env.overlaps else AtOnce(envs)
+
+    def for_env(self, action: Tensor) -> NDArray[np.generic]:
+        if self._space is None:
+            with closing(self.env.make(1, training=False)) as envs:
+                self._space = envs.single_action_space
+        taken: NDArray[np.generic] = to_space(action.unsqueeze(0), self._space)[0]
+        return taken
 
     def close(self) -> None:
         for envs in (each for group in self._groups for each in group):
