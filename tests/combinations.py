@@ -14,12 +14,14 @@ from omegaconf import DictConfig, OmegaConf
 from worlds import FRAMES, NUMBERS
 
 from anx.agent.agent import Agent
+from anx.errors import ConfigError
 from anx.experiment.build import build_agent, build_perturbations
 from anx.experiment.overrides import config_folder
 from anx.perturb.inputs import Perturbation
 
 GROUPS = ("splitter", "neuron", "pooler", "policy")
 NAMES = {group: sorted(path.stem for path in Path(config_folder(), group).glob("*.yaml")) for group in GROUPS}
+NAMES["splitter"].remove("auto")  # one of the others
 PERTURBATIONS = sorted(path.stem for path in Path(config_folder(), "perturbations").glob("*.yaml"))
 # What makes parts small and quick, where they have such a key.
 SMALL = {"num_queries": 64, "patch_size": 3, "hidden_size": 4, "channels": 2}
@@ -58,8 +60,8 @@ def _put_together(names: tuple[str, ...]) -> tuple[Agent, Any]:
     for world in (NUMBERS, FRAMES):
         try:
             return build_agent(config_of(names), world), world
-        except ValueError:
-            continue
+        except ConfigError:
+            pass
         except InstantiationException as error:
             if not isinstance(error.__cause__, ValueError):
                 raise

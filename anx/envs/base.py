@@ -59,7 +59,7 @@ class TorchEnvironment(ABC, Generic[State]):
         Raises:
             ConfigError: it draws no pictures.
         """
-        raise without_pictures(self)
+        raise without_pictures(f"env={type(self).__name__}")
 
 
 class HostEnvironment(ABC):
@@ -92,6 +92,10 @@ class HostEnvironment(ABC):
         """
 
 
-def without_pictures(env: TorchEnvironment[State] | HostEnvironment) -> ConfigError:
-    """What is said where an environment that draws none is filmed."""
-    return ConfigError(f"env={type(env).__name__} draws no pictures: it can't be filmed")
+def without_pictures(env: str) -> ConfigError:
+    """What is said where an environment that draws none is filmed.
+
+    Args:
+        env: as a command line would choose it, env.id=MyEnv-v0.
+    """
+    return ConfigError(f"{env} draws no pictures: it can't be filmed")

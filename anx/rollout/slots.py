@@ -5,11 +5,11 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-from gymnasium.spaces import Box, Discrete, Space
-from numpy.typing import NDArray
+from gymnasium.spaces import Discrete, Space
 from torch import Tensor
 
 from anx.agent.agent import Agent, AgentState
+from anx.envs.spaces import taken
 from anx.envs.vector import Array, Flags, Info, SplitStep
 from anx.internal.pytree import tree_map
 from anx.perturb.inputs import Perturbation
@@ -123,9 +123,4 @@ class Slots:
 
 def to_space(action: Tensor, space: Space[Array]) -> Array:
     """Actions [slots, A] -> what the environments take: the greatest's index, or [-1, 1] stretched to their bounds."""
-    if isinstance(space, Discrete):
-        return action.argmax(-1).cpu().numpy()
-    assert isinstance(space, Box)  # of anything else no agent is built
-    centre, reach = (space.high + space.low) / 2, (space.high - space.low) / 2  # Tang & Ha 2021's CarRacing
-    stretched: NDArray[np.floating] = action.float().cpu().numpy() * reach + centre
-    return stretched
+    return taken((action.argmax(-1) if isinstance(space, Discrete) else action.float()).cpu().numpy(), space)
