@@ -33,4 +33,9 @@ class Spec:
 class Specified(Protocol):
     """An environment of any kind: it says what it is."""
 
-    spec: Spec
+    @property
+    def spec(self) -> Spec: ...
+
+    @property
+    def draws(self) -> bool:
+        """Whether there are pictures of it."""

@@ -47,7 +47,7 @@ def evaluate(
     return Evaluation(achieved.returns[0], achieved.steps[0], time.perf_counter() - start)
 
 
-class Summary(TypedDict):
+class Statistics(TypedDict):
     """What the returns of some episodes come to."""
 
     mean: float
@@ -56,7 +56,7 @@ class Summary(TypedDict):
     episodes: int
 
 
-def summarise(returns: Tensor) -> Summary:
+def summarise(returns: Tensor) -> Statistics:
     """Mean, standard deviation and standard error of returns [R]."""
     returns = returns.double()
     std = returns.std(correction=1).item() if len(returns) > 1 else 0.0

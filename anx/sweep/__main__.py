@@ -4,7 +4,6 @@ import logging
 import sys
 from pathlib import Path
 
-from anx.commands.evaluate import make_console
 from anx.commands.run import run
 from anx.errors import ConfigError
 from anx.experiment.command_line import command_line
@@ -14,6 +13,7 @@ from anx.sweep.command import split_flags
 from anx.sweep.file import read_sweep_file
 from anx.sweep.report import report
 from anx.sweep.runner import Sweep
+from anx.views.table import make_console
 
 log = logging.getLogger(__name__)
 

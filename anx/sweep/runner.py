@@ -54,17 +54,21 @@ class Sweep:
         check_overrides(overrides_of(file), str(file.path), read_override(overrides, "trust") or ())
         self.file = file
         self.folder = folder
-        self.rows: dict[str, Row] = {}  # by the names of the points' folders
         self.interrupted = 0  # the exit code that says so, once it was
         own = without(file.overrides, *keys, *FOLDERS)  # W&B's agent needs to be told where runs go
-        for override in own:
-            check_override(
-                override, file.path
-            )  # of a swept key, too: as for W&B's agent, the point comes later and wins
+        for override in own:  # it may be of a swept key: as for W&B's agent, the point comes later and wins
+            check_override(override, file.path)
         self.flags = flags.or_else(file.flags).or_found()
         self.overrides = [*own, *overrides]
         self._count = find_count(file, count)
+        self._points: list[Point] = []  # in the order in which they are run
+        self._rows: dict[str, Row] = {}  # by the names of the points' folders
         self._task = task
+
+    @property
+    def rows(self) -> dict[str, Row]:
+        """What came of the points that were run, in their order, by the names of their folders."""
+        return {name: self._rows[name] for name in map(name_of, self._points) if name in self._rows}
 
     def run(self) -> bool:
         """Run what is not finished, a batch as wide as the launcher at a time; False where it was interrupted."""
@@ -83,24 +87,24 @@ class Sweep:
 
     def _search(self, launches: Launches, search: Search) -> bool:
         """Run what is planned, then what is proposed; False where that was interrupted."""
-        points = list(search.planned(read_points(self.folder)))[: self._count]
-        for first in range(0, len(points), launches.width):
-            if not self._run_batch(launches, points[first : first + launches.width]):
+        self._points = list(search.planned(read_points(self.folder)))[: self._count]
+        for first in range(0, len(self._points), launches.width):
+            if not self._run_batch(launches, self._points[first : first + launches.width]):
                 return False
-        while len(points) < self._count:
-            batch = self._propose(search, points, min(launches.width, self._count - len(points)))
+        while len(self._points) < self._count:
+            batch = self._propose(search, min(launches.width, self._count - len(self._points)))
             if not batch:
-                log.info("the search proposes nothing new after %d runs", len(self.rows))
+                log.info("the search proposes nothing new after %d runs", len(self._points))
                 break
-            points += batch
-            write_points(self.folder, points)
+            self._points += batch
+            write_points(self.folder, self._points)
             if not self._run_batch(launches, batch):
                 return False
         return True
 
-    def _propose(self, search: Search, points: Sequence[Point], most: int) -> list[Point]:
+    def _propose(self, search: Search, most: int) -> list[Point]:
         """Points to be run at once, after those that were run."""
-        results = [Result(point, self.rows[name_of(point)].value) for point in points]
+        results = [Result(point, self._rows[name_of(point)].value) for point in self._points]
         batch: list[Point] = []
         while len(batch) < most and (point := search.propose(results, batch)):
             batch.append(point)
@@ -116,7 +120,7 @@ class Sweep:
                 waiting[name_of(point)] = point
         if not waiting:
             return True
-        for number, name in enumerate(waiting, start=len(self.rows) + 1):
+        for number, name in enumerate(waiting, start=len(self._rows) + 1):
             log.info("run %d of %d: %s", number, self._count, name)
         outcomes = launches([launch_overrides(point, self.folder / name) for name, point in waiting.items()])
         for (name, point), outcome in zip(waiting.items(), outcomes, strict=True):
@@ -131,11 +135,11 @@ class Sweep:
         name = name_of(point)
         folder = self.folder / name
         if not is_finished(folder):
-            self.rows[name] = Row(point, folder, reason=reason or "the run left no report.json")
-            log.info("failed: %s: %s", name, self.rows[name].reason)
+            self._rows[name] = Row(point, folder, reason=reason or "the run left no report.json")
+            log.info("failed: %s: %s", name, self._rows[name].reason)
             return
         value = last_value(folder, self.file.metric)
-        self.rows[name] = Row(point, folder, reason=value) if isinstance(value, str) else Row(point, folder, value)
+        self._rows[name] = Row(point, folder, reason=value) if isinstance(value, str) else Row(point, folder, value)
 
     def _identity(self) -> dict[str, object]:
         """What tells this sweep from others."""
@@ -158,10 +162,11 @@ class Sweep:
 
     def _write_tables(self) -> None:
         """The tables and the picture as of now."""
-        if self.rows:
+        rows = list(self.rows.values())
+        if rows:
             metric, maximize = self.file.metric, self.file.maximize
             title = f"{self.file.name}: {metric}, {'more' if maximize else 'less'} is better"
-            write_tables(self.folder, title, list(self.rows.values()), metric, maximize)
+            write_tables(self.folder, title, rows, metric, maximize)
 
 
 def overrides_of(file: SweepFile) -> list[str]:

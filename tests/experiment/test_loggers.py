@@ -168,7 +168,7 @@ def test_an_offline_run_holds_its_config_fitness_validation_and_a_picture(tmp_pa
     for record in records(path):
         for item in record.history.item:
             logged.setdefault(item.key or "/".join(item.nested_key), []).append(item.value_json)
-        for item in record.run.config.update:
+        for item in (*record.run.config.update, *record.config.update):
             config[item.key] = item.value_json
         if record.HasField("run"):
             group, tags = record.run.run_group, list(record.run.tags)

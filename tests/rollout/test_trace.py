@@ -7,7 +7,7 @@ from anx.population import get_vector
 from anx.rollout.base import Rollout
 from anx.rollout.device import DeviceRollout
 from anx.rollout.trace import STEPS, Moment
-from anx.views.figures import attention_by_query, attention_figure, latent_figure
+from anx.views.figures import attention_by_query, attention_over_time, latent_figure
 
 
 class Film(Rollout):
@@ -71,7 +71,7 @@ def test_the_figures_of_a_long_episode_show_the_steps_that_are_kept(monkeypatch)
     difference = latent_figure(plain, shorter).axes[2].lines[0]
     assert difference.get_xdata().tolist() == plain.steps[::2].tolist()
     assert difference.get_ydata() == pytest.approx([1.0] * len(plain.steps[::2]), abs=1e-12)
-    for figure in (attention_figure(shuffled, agent.splitter), attention_by_query(shuffled, env.spec.inputs)):
+    for figure in (attention_over_time(shuffled, ()), attention_by_query(shuffled, env.spec.inputs)):
         image = figure.axes[0].images[0]
         assert image.get_array().shape == (5, len(shuffled.steps))
         assert image.get_extent()[:2] == [0, len(shuffled.rewards)]
