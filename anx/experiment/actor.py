@@ -33,7 +33,7 @@ class Actor:
             observation, reward, terminated, truncated, _ = env.step(action)
             over = terminated or truncated
 
-    It computes as an evaluation does, in the same precision: the same actions, episode for episode.
+    It computes as an evaluation does, in the same precision: the same actions up to rounding.
 
     Args:
         module: the agent; who changes its parameters acts with them from the next episode on.

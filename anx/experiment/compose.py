@@ -11,6 +11,7 @@ import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from anx.errors import ConfigError
@@ -102,6 +103,7 @@ def _own_folder(config_dir: Folder | None) -> list[Path]:
 @contextmanager
 def store_as_it_was() -> Iterator[None]:
     """What is stored within, a file's parts, is no option of what is composed afterwards."""
+    Plugins.instance()  # Hydra's own store theirs once, when they are first asked for
     store = ConfigStore.instance()
     before = copy.deepcopy(store.repo)
     try:
