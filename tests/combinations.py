@@ -1,4 +1,4 @@
-"""Agents of every splitter, neuron, pooler and policy that the config groups offer, small, and of awkward ones.
+"""Agents of every splitter, neuron, pooler, policy and head that the config groups offer, small, and of awkward ones.
 
 Parts that do not fit together raise ValueError when they are built, and are left out.
 """
@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from conftest import compose, randomise
-from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 from worlds import FRAMES, NUMBERS
 
 from anx.agent.agent import Agent
+from anx.errors import ConfigError
 from anx.experiment.build import build_agent, build_perturbations
 from anx.experiment.overrides import config_folder
 from anx.perturb.inputs import Perturbation
 
-GROUPS = ("splitter", "neuron", "pooler", "policy")
+GROUPS = ("splitter", "neuron", "pooler", "policy", "head")
 NAMES = {group: sorted(path.stem for path in Path(config_folder(), group).glob("*.yaml")) for group in GROUPS}
 PERTURBATIONS = sorted(path.stem for path in Path(config_folder(), "perturbations").glob("*.yaml"))
 # What makes parts small and quick, where they have such a key.
@@ -28,13 +28,14 @@ AWKWARD = {
     "neuron": ("LayoutNeuron", "AliasNeuron", "KindNeuron"),
     "pooler": ("ScalarPooler",),
     "policy": ("ExpandedPolicy",),
+    "head": ("StridedHead", "ExpandedHead"),
 }
 # Each awkward component at least once, among ordinary ones and among its like.
 AWKWARD_ONES = [
-    ("scalar", "LayoutNeuron", "attention", "linear"),
-    ("patch", "LayoutNeuron", "ScalarPooler", "mlp"),
-    ("scalar", "AliasNeuron", "ScalarPooler", "ExpandedPolicy"),
-    ("scalar", "KindNeuron", "attention", "ExpandedPolicy"),
+    ("scalar", "LayoutNeuron", "attention", "linear", "linear"),
+    ("patch", "LayoutNeuron", "ScalarPooler", "mlp", "StridedHead"),
+    ("scalar", "AliasNeuron", "ScalarPooler", "ExpandedPolicy", "ExpandedHead"),
+    ("scalar", "KindNeuron", "attention", "ExpandedPolicy", "StridedHead"),
 ]
 
 name_of = "-".join
@@ -50,7 +51,8 @@ def part(group: str, name: str) -> DictConfig:
 
 
 def config_of(names: tuple[str, ...]) -> DictConfig:
-    return OmegaConf.create({group: part(group, name) for group, name in zip(GROUPS, names, strict=True)})
+    parts = {group: part(group, name) for group, name in zip(GROUPS, names, strict=True)}
+    return OmegaConf.create({"agent": {"_target_": "anx.agent.agent.Agent"}, **parts})
 
 
 @functools.cache
@@ -58,9 +60,8 @@ def _put_together(names: tuple[str, ...]) -> tuple[Agent, Any]:
     for world in (NUMBERS, FRAMES):
         try:
             return build_agent(config_of(names), world), world
-        except InstantiationException as error:
-            if not isinstance(error.__cause__, ValueError):
-                raise
+        except ConfigError:
+            pass
     raise ValueError(f"{name_of(names)} cannot be built")
 
 
@@ -72,7 +73,10 @@ def build(names: tuple[str, ...]) -> tuple[Agent, Any]:
 
 @functools.cache
 def fitting() -> list[tuple[str, ...]]:
-    """All combinations of registered parts that can be built."""
+    """All combinations of registered parts that can be built; a head sees no more than a context: one policy does."""
+
+    def is_wanted(names: tuple[str, ...]) -> bool:
+        return "linear" in names[3:] and fits(names)
 
     def fits(names: tuple[str, ...]) -> bool:
         try:
@@ -80,7 +84,7 @@ def fitting() -> list[tuple[str, ...]]:
         except ValueError:
             return False
 
-    return list(filter(fits, itertools.product(*NAMES.values())))
+    return list(filter(is_wanted, itertools.product(*NAMES.values())))
 
 
 @functools.cache

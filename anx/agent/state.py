@@ -23,10 +23,10 @@ def returned_as(new: T, old: T, who: str) -> T:
     for index, (own, other) in enumerate(zip(ours, theirs, strict=True)):
         if own.shape != other.shape or not torch.can_cast(own.dtype, other.dtype):
             raise ValueError(
-                f"{who} returned {describe(own)} in the place of {describe(other)} (number {index} of its state)"
+                f"{who} returned {kind_of(own)} in the place of {kind_of(other)} (number {index} of its state)"
             )
     return tree_unflatten([own.to(other.dtype) for own, other in zip(ours, theirs, strict=True)], form)
 
 
-def describe(x: Tensor) -> str:
+def kind_of(x: Tensor) -> str:
     return f"{list(x.shape)} {str(x.dtype).removeprefix('torch.')}"

@@ -20,6 +20,7 @@ HOMES = {
     "neuron": "anx.agent.neuron",
     "pooler": "anx.agent.pooler",
     "policy": "anx.agent.policy",
+    "head": "anx.agent.head",
     "rollout": "anx.rollout",
     "optimizer": "anx.solvers",
     "learner": "anx.learners.evolution",

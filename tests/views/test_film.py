@@ -42,7 +42,7 @@ def make_rollout(*overrides):
 
 def make_moment(observation, inputs, origins, attention, picture=None):
     blank = torch.zeros(1)
-    return Moment(observation, inputs, origins, attention, blank, blank, torch.tensor(0.5), picture)
+    return Moment(observation, inputs, origins, attention, blank, blank, blank, torch.tensor(0.5), picture)
 
 
 def patches(attended=5, origins=None, queries=2, **options):
