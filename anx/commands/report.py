@@ -4,7 +4,7 @@ import argparse
 import base64
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,6 @@ from anx.experiment.build import build_rollout
 from anx.experiment.check import check_writable
 from anx.experiment.command_line import evaluation_of
 from anx.experiment.messages import one_line_errors
-from anx.experiment.older import renewed
 from anx.experiment.plain import read_yaml
 from anx.experiment.trust import check_agent_config, trust_override
 from anx.experiment.values import check_integer
@@ -100,7 +99,7 @@ def write_report(run_dir: Path, *, figures: bool = True, film: bool = True, trus
 def read_config(run_dir: Path, trust: Sequence[str] = ()) -> DictConfig:
     """A run's resolved configuration, whose agent and environment can be built: nothing else of it ever is."""
     path = run_dir / "config.yaml"
-    config = renewed(read_yaml(path.read_text(encoding="utf-8"), str(path))) if path.is_file() else None
+    config = read_yaml(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else None
     if not isinstance(config, dict) or not {"name", "seed", "env", "trainer"} <= set(config):
         raise ConfigError(f"RUN_FOLDER={run_dir} is no run's folder: it must hold a run's resolved config.yaml")
     check_agent_config(config, str(path), trust, option="--trust {}")
@@ -134,54 +133,22 @@ def render(run_dir: Path, config: DictConfig) -> str:
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
     report, metrics = read_json(run_dir / "report.json"), run_dir / "metrics.csv"
     rows = read_metrics(metrics) if metrics.is_file() else []
-    unit = unit_of(report or {}, rows)
     return page.render(
         config=config,
         config_text=OmegaConf.to_yaml(config),
-        results=results_of(report or {}),
+        results={name: report[name] for name in ("plain", "shuffled")} if report else {},
         agent=report.get("agent") if report else None,
-        unit=unit,
-        evolved=is_evolved(rows),
-        steps=report[unit[1]] if report else int(rows[-1]["step"]) + 1 if rows else 0,
-        validated=last_validation(rows),
+        generations=report["generations"] if report else int(rows[-1]["step"]) + 1 if rows else 0,
+        validated=next((row for row in reversed(rows) if row.get("validation/plain_mean")), None),
         curve=data_uri(run_dir / "curve.png"),
         film=data_uri(run_dir / "film.mp4"),
         figures=read_figures(run_dir),
-        pictures=read_pictures(run_dir, unit[0]),
+        pictures=read_pictures(run_dir),
         identity=list(flatten(read_json(run_dir / "identity.json") or {})),
         folder=run_dir.resolve(),
         evaluation=evaluation_of(run_dir.resolve() / "agent.safetensors", *trust_override(config)),
         files=[(name, text) for name, text in FILES.items() if (run_dir / name).exists()],
     )
-
-
-def results_of(report: dict[str, Any]) -> dict[str, Any]:
-    """What the final evaluation came to, by name; the plain one last."""
-    results = {name: value for name, value in report.items() if isinstance(value, dict) and "mean" in value}
-    return dict(reversed(results.items()))
-
-
-def is_evolved(rows: Sequence[Mapping[str, str]]) -> bool:
-    """Whether a population learned."""
-    return bool(rows) and "train/fitness_mean" in rows[0]
-
-
-def unit_of(report: dict[str, Any], rows: Sequence[Mapping[str, str]]) -> tuple[str, str]:
-    """What a run calls one training step, and several; where no report says so, as its metrics tell."""
-    if "unit" in report:
-        one, many = report["unit"]
-        return one, many
-    return ("step", "steps") if rows and not is_evolved(rows) else ("generation", "generations")
-
-
-def last_validation(rows: Sequence[Mapping[str, str]]) -> dict[str, float]:
-    """The metrics of the last validation, by name; the plain one last."""
-    for row in reversed(rows):
-        found = {key: float(value) for key, value in row.items() if key.startswith("validation/") and value}
-        if found:
-            scores = {key.removeprefix("validation/").removesuffix("_mean"): found[key] for key in found}
-            return dict(reversed(scores.items()))
-    return {}
 
 
 def read_json(path: Path) -> Any:
@@ -203,11 +170,11 @@ def read_figures(run_dir: Path) -> list[Picture]:
     return [Picture(name, CAPTIONS[name], uri) for name, uri in uris.items() if uri]
 
 
-def read_pictures(run_dir: Path, step: str) -> list[Picture]:
-    """Some of the pictures that a run drew while it learned, evenly spaced, with what a step is called."""
+def read_pictures(run_dir: Path) -> list[Picture]:
+    """Some of the pictures that a run drew while it learned, evenly spaced, with their generations."""
     paths = sorted((run_dir / "pictures").glob("attention_*.png"))
     chosen = [paths[i] for i in evenly_spaced(len(paths), PICTURES)]
-    return [Picture(each.stem, f"{step} {int(each.stem.split('_')[1]):,}", data_uri(each) or "") for each in chosen]
+    return [Picture(each.stem, f"generation {int(each.stem.split('_')[1]):,}", data_uri(each) or "") for each in chosen]
 
 
 def flatten(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

@@ -27,7 +27,6 @@ def summarise_run(config: DictConfig, learner: Learner, steps: int, shipped: Shi
     return {
         "name": config.name,
         words.steps: steps,
-        "unit": [words.step, words.steps],  # in what the report counts
         "seed": config.seed,
         "agent": agent,
         **{name: summarise(returns) for name, returns in learner.results.items()},
