@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 
 from anx.agent.agent import Agent, start_search
 from anx.errors import ConfigError
-from anx.internal.lightning import count_steps_by_hand, set_logged_step
+from anx.internal.lightning import count_steps_by_hand
 from anx.learners.base import Learner, Metric, Need, Parts, Words, check_counts
 from anx.learners.data import generation_seeds
 from anx.learners.optimizer import SolverOptimizer
@@ -102,9 +102,6 @@ class Evolution(Learner):
     def train_dataloader(self) -> DataLoader[int]:
         """A seed a generation."""
         return generation_seeds(self.parts.seed, first=self.trainer.global_step)
-
-    def on_train_batch_start(self, batch: int, batch_idx: int) -> None:
-        set_logged_step(self.trainer, self.trainer.global_step)
 
     def training_step(self, seed: int, batch_idx: int) -> None:
         """One generation."""

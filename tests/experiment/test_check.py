@@ -1,4 +1,5 @@
 import importlib
+import inspect
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,8 @@ def test_every_component_lives_where_its_group_says_and_its_keys_are_arguments(g
         return
     module, target = config._target_.rsplit(".", 1)
     assert module.startswith(HOMES[group])
-    arguments = set(importlib.import_module(module).__dict__[target].__init__.__annotations__)
-    assert {key for key in config if not key.startswith("_")} <= arguments
+    arguments = set(inspect.signature(importlib.import_module(module).__dict__[target]).parameters)
+    assert {key for key in config if not key.startswith("_")} - {"defaults"} <= arguments
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
