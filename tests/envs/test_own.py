@@ -67,7 +67,7 @@ class MyWorld(TorchEnvironment):
 class MyHost(HostEnvironment):
     """Many of them."""
 
-    draws = False
+    has_pictures = False
     overlaps = True
 
     def __init__(self, max_steps: int = 12):

@@ -12,7 +12,15 @@ class Undeclared(CartPoleSwingUpHarder):
     rollout = None
 
 
+class Bare:
+    rollout = "host"
+
+
 PAIRS = {
+    r"env._target_=test_build.Bare lacks .* inherit from anx.envs.HostEnvironment": [
+        "env._target_=test_build.Bare",
+        "~env.max_steps",
+    ],
     "env=ant needs rollout=host, not rollout=device": ["env=ant", "rollout=device"],
     "env=pong needs rollout=host, not rollout=device": ["env=pong", "rollout=device"],
     "env=cartpole needs rollout=device, not rollout=host": ["rollout=host"],
