@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from anx.internal.pytree import tree_flatten, tree_map
 
 Parameters = dict[str, Tensor]
 Module = TypeVar("Module", bound=nn.Module)
+Leaves = TypeVar("Leaves", covariant=True)
 
 
 def in_order(agent: nn.Module) -> dict[str, nn.Parameter]:
@@ -94,14 +95,14 @@ def in_precision_of(population: Tensor, x: Tensor) -> Tensor:
     return x.to(population) if x.is_floating_point() else x.to(population.device)
 
 
-class Packed:
+class Packed(Generic[Leaves]):
     """Leaves [P, ...] side by side in one matrix [P, columns]: rows of all of them are taken at once.
 
     Args:
         leaves: any tree of tensors of one precision, each a row's block of memory.
     """
 
-    def __init__(self, leaves: Any) -> None:
+    def __init__(self, leaves: Leaves) -> None:
         flat, self.form = tree_flatten(leaves)
         rows = len(flat[0])
         self._shapes = [(leaf.shape[1:], leaf.stride()[1:]) for leaf in flat]

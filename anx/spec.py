@@ -1,6 +1,7 @@
 """What an environment says of itself: all that an agent, a rollout or a film needs to know of it."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True)
@@ -27,3 +28,14 @@ class Spec:
     def action_size(self) -> int:
         """A."""
         return len(self.actuators)
+
+
+class Specified(Protocol):
+    """An environment of any kind: it says what it is."""
+
+    @property
+    def spec(self) -> Spec: ...
+
+    @property
+    def draws(self) -> bool:
+        """Whether there are pictures of it."""

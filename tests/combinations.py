@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from conftest import compose, randomise
+from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 from worlds import FRAMES, NUMBERS
 
@@ -20,6 +21,7 @@ from anx.perturb.inputs import Perturbation
 
 GROUPS = ("splitter", "neuron", "pooler", "policy", "head")
 NAMES = {group: sorted(path.stem for path in Path(config_folder(), group).glob("*.yaml")) for group in GROUPS}
+NAMES["splitter"].remove("auto")  # one of the others
 PERTURBATIONS = sorted(path.stem for path in Path(config_folder(), "perturbations").glob("*.yaml"))
 # What makes parts small and quick, where they have such a key.
 SMALL = {"num_queries": 64, "patch_size": 3, "hidden_size": 4, "channels": 2}
@@ -62,6 +64,9 @@ def _put_together(names: tuple[str, ...]) -> tuple[Agent, Any]:
             return build_agent(config_of(names), world), world
         except ConfigError:
             pass
+        except InstantiationException as error:
+            if not isinstance(error.__cause__, ValueError):
+                raise
     raise ValueError(f"{name_of(names)} cannot be built")
 
 

@@ -77,7 +77,7 @@ RUNS = {
         ["optimizer.popsize=3", "at least 4", "trainer.devices"],
     ),
     "accumulated gradients": (["+trainer.accumulate_grad_batches=2"], ["accumulate_grad_batches=2", "must be 1"]),
-    "a rollout of the other kind": (["env=ant"], ["env=ant needs rollout=host, not rollout=device"]),
+    "a rollout of the other kind": (["env=ant", "rollout=device"], ["env=ant needs rollout=host, not rollout=device"]),
     "a rollout for simulators": (["rollout=host"], ["env=cartpole needs rollout=device, not rollout=host"]),
     "steps beyond counting": (["env.max_steps=1000000000"], ["env.max_steps=1000000000", "at most 100000000"]),
     "a splitter for another environment": (["splitter=patch"], ["splitter=PatchSplitter", "use splitter=scalar"]),

@@ -5,8 +5,10 @@ from typing import Any, NamedTuple
 import gymnasium
 import numpy as np
 import torch
+from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
+from anx.envs.base import HostEnvironment, TorchEnvironment
 from anx.spec import Spec
 
 
@@ -15,7 +17,7 @@ class WorldState(NamedTuple):
     left: Tensor  # [...], steps to the end
 
 
-class World:
+class World(TorchEnvironment[WorldState], HostEnvironment):
     """What is seen rolls on and fades, pushed by the action; a step pays the push and a little of what is seen.
 
     So a return tells of every action, and an action of all that was seen before. Episodes last 2 to 4 steps.
@@ -55,6 +57,7 @@ class WorldEnvs(gymnasium.vector.VectorEnv):
         self.single_action_space = (
             gymnasium.spaces.Discrete(size) if world.spec.discrete else gymnasium.spaces.Box(-reach, reach, one)
         )
+        self.action_space = batch_space(self.single_action_space, slots)
         self.states: list[Any] = [None] * slots
 
     def _observe(self) -> np.ndarray:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from anx.agent.base import ACTUATOR_SIZE
+from anx.agent.ops import check_positive
 
 
 class LinearHead(nn.Module):
@@ -37,8 +38,7 @@ class SharedHead(nn.Module):
 
     def __init__(self, context_size: int, action_size: int, *, hidden_size: int = 16) -> None:
         super().__init__()
-        if hidden_size < 1:
-            raise ValueError(f"hidden_size={hidden_size} must be at least 1")
+        check_positive(hidden_size=hidden_size)
         self.hidden = nn.Linear(context_size + ACTUATOR_SIZE, hidden_size)
         self.read = nn.Linear(hidden_size, 1)
 

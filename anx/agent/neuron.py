@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from anx.agent.base import State
-from anx.agent.ops import lstm_step, normalise
+from anx.agent.ops import check_positive, lstm_step, normalise
 from anx.agent.still import StillFrames
 
 
@@ -54,8 +54,7 @@ class StackedNeuron(nn.Module):
 
     def __init__(self, features: int, action_size: int, hidden_size: int = 8, stack: int = 4) -> None:
         super().__init__()
-        if hidden_size < 1 or stack < 1:
-            raise ValueError(f"hidden_size={hidden_size} and stack={stack} must be at least 1")
+        check_positive(hidden_size=hidden_size, stack=stack)
         self.key_size = hidden_size
         self.value_size = features
         self.older = (stack - 1) * features

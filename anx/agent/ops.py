@@ -5,6 +5,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def check_positive(**sizes: int | None) -> None:
+    """ValueError, with its name, for a size that is less than 1; None is no size."""
+    for name, size in sizes.items():
+        if size is not None and size < 1:
+            raise ValueError(f"{name}={size} must be at least 1")
+
+
 def lstm_step(cell: nn.LSTMCell, x: Tensor, hidden: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
     """Input [..., F], hidden and cell state [..., H] -> hidden and cell state, as `cell` itself would give them.
 

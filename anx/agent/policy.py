@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from anx.agent.base import State
-from anx.agent.ops import lstm_step
+from anx.agent.ops import check_positive, lstm_step
 
 VOTERS = 128  # latents whose votes are counted at once: all 1024 x 1024 would not fit a core's cache
 
@@ -85,8 +85,7 @@ class SharedReadoutPolicy(FeedForwardPolicy):
     """
 
     def __init__(self, latent_shape: Sequence[int], action_size: int, *, channels: int = 2) -> None:
-        if channels < 1:
-            raise ValueError(f"channels={channels} must be at least 1")
+        check_positive(channels=channels)
         super().__init__(context_size=latent_shape[0] * channels)
         self.reduce = nn.Linear(latent_shape[1], channels)
 
@@ -112,8 +111,7 @@ class CNNPolicy(FeedForwardPolicy):
         self, latent_shape: Sequence[int], action_size: int, *, channels: int = 64, hidden_size: int = 512
     ) -> None:
         super().__init__(context_size=hidden_size)
-        if min(channels, hidden_size) < 1:
-            raise ValueError(f"channels={channels} and hidden_size={hidden_size} must be at least 1")
+        check_positive(channels=channels, hidden_size=hidden_size)
         self.side = side_of(latent_shape[0], "cnn")
         if self.side < 8:
             raise ValueError(
@@ -166,10 +164,7 @@ class AttentionAgentPolicy(nn.Module):
     ) -> None:
         super().__init__()
         num_latents, features = latent_shape
-        if min(query_size, hidden_size) < 1 or (mixing_size is not None and mixing_size < 1):
-            raise ValueError(
-                f"query_size={query_size}, hidden_size={hidden_size} and mixing_size={mixing_size} must be at least 1"
-            )
+        check_positive(query_size=query_size, hidden_size=hidden_size, mixing_size=mixing_size)
         if not 1 <= num_chosen <= num_latents:
             raise ValueError(f"num_chosen={num_chosen} must be from 1 to the number of latents, {num_latents}")
         side = side_of(num_latents, "attention_agent")

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anx.agent.base import Prepared
-from anx.agent.ops import normalise, sinusoidal_table
+from anx.agent.ops import check_positive, normalise, sinusoidal_table
 
 
 def round_to_20_bits(x: Tensor) -> Tensor:
@@ -66,10 +66,7 @@ class AttentionPooler(nn.Module):
         gain: float = 1.0,
     ) -> None:
         super().__init__()
-        if min(num_queries, query_size, message_size) < 1:
-            raise ValueError(
-                f"num_queries={num_queries}, query_size={query_size} and message_size={message_size} must be at least 1"
-            )
+        check_positive(num_queries=num_queries, query_size=query_size, message_size=message_size)
         if queries not in ("sinusoidal", "learned"):
             raise ValueError(f"queries={queries} is not one of sinusoidal, learned")
         if activation not in ("tanh", "softmax"):

@@ -3,14 +3,13 @@
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
-from rich.table import Table
 
 from anx.agent.agent import Agent
-from anx.commands.evaluate import find_output, make_console
+from anx.commands.output import find_output
 from anx.errors import ConfigError
 from anx.experiment.build import AGENT_KEYS
 from anx.experiment.evaluation import build_evaluation
@@ -23,6 +22,7 @@ from anx.perturb.inputs import Perturbation
 from anx.rollout.base import Rollout
 from anx.rollout.evaluation import Evaluation, evaluate, summarise
 from anx.seeds import LARGEST
+from anx.views.table import Table, make_console, print_table, to_markdown
 
 log = logging.getLogger(__name__)
 
@@ -57,30 +57,26 @@ def reproduce(config: DictConfig) -> None:
         check_integer("episodes", config.episodes, least=1)
     check_integer("seed", config.seed, least=0, most=LARGEST)
     output = find_output(config.output, ".md")
-    tables = {name: list(read_cells(config, name)) for name in chosen_tables(config)}
-    jobs = dict.fromkeys(cell.job for cells in tables.values() for cell in cells if cell.job)
+    cells = {name: list(read_cells(config, name)) for name in chosen_tables(config)}
+    jobs = dict.fromkeys(cell.job for each in cells.values() for cell in each if cell.job)
     built = {job: build(config, job) for job in jobs}  # all at once: what is wrong must not show after hours
     results: dict[Job, Evaluation] = {}
     try:
-        for job, (agent, rollout, perturbations) in built.items():
-            episodes = config.episodes or config.agents[job.agent].episodes
-            with closing(rollout):
-                results[job] = evaluate(agent, rollout, episodes, config.seed, perturbations)
+        for job, playable in built.items():
+            results[job] = play(config, job, *playable)
             if output:
-                write_whole(output, markdown(config, tables, results))
-            _, here, _, count, seconds = numbers(None, results[job])
-            cell = " ".join([job.agent, *job.overrides])
-            log.info("%d of %d: %s: %s over %s episodes, %s s", len(results), len(built), cell, here, count, seconds)
+                write_whole(output, markdown(config, cells, results))
+            log.info("%d of %d: %s", len(results), len(built), in_words(job, results[job]))
     except KeyboardInterrupt:
         log.info("interrupted after %d of %d cells", len(results), len(built))
         raise SystemExit(130) from None
     finally:
-        print_tables(config, tables, results)
+        print_tables(config, cells, results)
         if not built:
             given = " ".join(f"weights.{name}=PATH" for name in config.weights)
             log.info("the paper's figures only: no weights are given for these tables; give them with %s", given)
         if output and (results or not built):
-            write_whole(output, markdown(config, tables, results))
+            write_whole(output, markdown(config, cells, results))
             log.info("written to %s", output)
 
 
@@ -118,7 +114,7 @@ def build(config: DictConfig, job: Job) -> tuple[Agent, Rollout, list[Perturbati
     return build_evaluation(evaluation, key)
 
 
-def in_world_of(row: DictConfig, agent: Any, source: str) -> dict[str, Any]:
+def in_world_of(row: DictConfig, agent: object, source: str) -> dict[str, object]:
     """A file's agent where a table's row plays; ConfigError unless its parts are of the row's kinds.
 
     Args:
@@ -126,13 +122,27 @@ def in_world_of(row: DictConfig, agent: Any, source: str) -> dict[str, Any]:
         agent: what the file says.
         source: of it.
     """
-    ours: Any = OmegaConf.to_container(row, resolve=True)
+    ours = cast(dict[str, dict[str, object]], OmegaConf.to_container(row, resolve=True))
+    said = agent if isinstance(agent, dict) else {}
     for part in ("env", *(key for key in AGENT_KEYS if key not in ("env", "rollout"))):
-        theirs = agent.get(part, ours[part]) if isinstance(agent, dict) else None
+        theirs = said.get(part, ours[part]) if said else None
         kind = theirs.get("_target_") if isinstance(theirs, dict) else theirs
         if kind != ours[part]["_target_"]:
             raise ConfigError(f"{source} has {part} {kind}, the row is of agents with {ours[part]['_target_']}")
-    return {**agent, **{key: ours[key] for key in ("name", "env", "rollout")}}
+    return {**said, **{key: ours[key] for key in ("name", "env", "rollout")}}
+
+
+def play(config: DictConfig, job: Job, agent: Agent, rollout: Rollout, perturbations: list[Perturbation]) -> Evaluation:
+    """A job's episodes: as many as the paper's, unless another number is asked for."""
+    episodes = config.episodes or config.agents[job.agent].episodes
+    with closing(rollout):
+        return evaluate(agent, rollout, episodes, config.seed, perturbations)
+
+
+def in_words(job: Job, result: Evaluation) -> str:
+    """What a job came to, in a line."""
+    _, here, _, episodes, seconds = numbers(None, result)
+    return f"{' '.join([job.agent, *job.overrides])}: {here} over {episodes} episodes, {seconds} s"
 
 
 def numbers(paper: list[float] | None, result: Evaluation | None) -> list[str]:
@@ -145,45 +155,32 @@ def numbers(paper: list[float] | None, result: Evaluation | None) -> list[str]:
     return [figures, own, f"{here['sem']:.1f}", str(here["episodes"]), f"{result.seconds:.1f}"]
 
 
-def lines(cells: list[Cell], results: Mapping[Job, Evaluation]) -> Iterator[list[str]]:
-    """A table's lines, one a cell."""
-    for cell in cells:
-        yield [cell.row, cell.column, *numbers(cell.paper, results.get(cell.job) if cell.job else None)]
+def to_table(title: str, axis: str, cells: list[Cell], results: Mapping[Job, Evaluation]) -> Table:
+    """A table of the paper and of what was measured here, a row a cell."""
+    rows = [
+        [cell.row, cell.column, *numbers(cell.paper, results.get(cell.job) if cell.job else None)] for cell in cells
+    ]
+    return Table(["agent", axis, *NUMBERS], rows, "ll" + "r" * len(NUMBERS), title, grouped=True)
 
 
-def print_tables(config: DictConfig, tables: Mapping[str, list[Cell]], results: Mapping[Job, Evaluation]) -> None:
+def print_tables(config: DictConfig, cells: Mapping[str, list[Cell]], results: Mapping[Job, Evaluation]) -> None:
     """The tables for a person to read."""
     console = make_console()
-    for name, cells in tables.items():
+    for name, each in cells.items():
         definition = config.definitions[name]
-        table = Table(title=f"{name}: {definition.title}", title_justify="left")
-        for header in ("agent", definition.axis):
-            table.add_column(header, no_wrap=True)
-        for header in NUMBERS:
-            table.add_column(header, justify="right", no_wrap=True)
-        previous = None
-        for row, *rest in lines(cells, results):
-            if previous not in (None, row):
-                table.add_section()
-            table.add_row(row if row != previous else "", *rest)
-            previous = row
-        console.print(table)
+        print_table(console, to_table(f"{name}: {definition.title}", definition.axis, each, results))
     console.print(LEGEND)
 
 
-def markdown(config: DictConfig, tables: Mapping[str, list[Cell]], results: Mapping[Job, Evaluation]) -> str:
+def markdown(config: DictConfig, cells: Mapping[str, list[Cell]], results: Mapping[Job, Evaluation]) -> str:
     """The tables, and what they were made with, in Markdown."""
-    parts = [
-        "# The tables of Tang & Ha 2021, and what was measured here",
-        f"{LEGEND} Seed {config.seed}.",
-        "\n".join(f"- `weights.{name}={path}`" for name, path in config.weights.items() if path is not None),
-    ]
-    for name, cells in tables.items():
+    weights = "\n".join(f"- `weights.{name}={path}`" for name, path in config.weights.items() if path is not None)
+    parts = ["# The tables of Tang & Ha 2021, and what was measured here", f"{LEGEND} Seed {config.seed}."]
+    parts += [weights] if weights else []
+    for name, each in cells.items():
         definition = config.definitions[name]
-        header = ["agent", definition.axis, *NUMBERS]
-        rows = [header, ["---", "---", *["---:"] * len(NUMBERS)], *lines(cells, results)]
-        parts += [f"## {definition.title}", "\n".join(f"| {' | '.join(row)} |" for row in rows)]
-    return "\n\n".join(part for part in parts if part) + "\n"
+        parts.append(to_markdown(to_table(definition.title, definition.axis, each, results)))
+    return "\n\n".join(parts) + "\n"
 
 
 def main() -> None:

@@ -11,12 +11,14 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
-from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
 from anx.cores import count_cores
+from anx.envs.base import HostEnvironment
 from anx.envs.extras import missing
 from anx.envs.limits import MOST_PROCESSES, MOST_STEPS, check_counts
+from anx.envs.vector import Envs
 from anx.envs.workers import Workers
 from anx.spec import Spec
 
@@ -36,7 +38,7 @@ INPUTS = (
 )
 
 
-class Ant:
+class Ant(HostEnvironment):
     """AntBulletEnv-v0: 28 scalars -> 8 torques (Tang & Ha 2021, section 4.2).
 
     The simulator is an extra: `pip install anx[ant]`.
@@ -46,7 +48,6 @@ class Ant:
         processes: that step the ants, never more than there are; 0: one a core.
     """
 
-    rollout = "host"
     overlaps = True  # steps while the policy acts for others
 
     def __init__(self, max_steps: int = 1000, processes: int = 0) -> None:
@@ -57,7 +58,7 @@ class Ant:
         )
         self.processes = processes
 
-    def make(self, slots: int, training: bool, pictures: bool = False) -> VectorEnv[Any, Any, Any]:
+    def make(self, slots: int, training: bool, pictures: bool = False) -> Envs:
         """`slots` ants side by side; in training their reward leaves out the bonus for being alive, and is never
         negative. Those that draw pictures step in this process."""
         if pictures:

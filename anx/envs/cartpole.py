@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from anx.envs.base import TorchEnvironment
 from anx.envs.limits import MOST_STEPS, check_counts
 from anx.spec import Spec
 
@@ -35,14 +36,12 @@ class CartPoleState(NamedTuple):
     theta_dot: Tensor
 
 
-class CartPoleSwingUpHarder:
+class CartPoleSwingUpHarder(TorchEnvironment[CartPoleState]):
     """Swing a pole up and keep it there, from a wide range of starts (Tang & Ha 2021, section 4.1).
 
     Args:
         max_steps: steps after which an episode ends.
     """
-
-    rollout = "device"
 
     def __init__(self, max_steps: int = 1000) -> None:
         check_counts(1, MOST_STEPS, max_steps=max_steps)

@@ -7,7 +7,7 @@ MOST_PROCESSES = 1024  # or threads
 
 
 def check_counts(least: int, most: int, **counts: Any) -> None:
-    """ValueError, naming the key, unless each is an integer from `least` to `most`."""
+    """ValueError, naming it, unless each is an integer from `least` to `most`."""
     for name, value in counts.items():
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise ValueError(f"env.{name}={value} must be an integer, at least {least} and at most {most}")
+            raise ValueError(f"{name}={value} must be an integer, at least {least} and at most {most}")

@@ -1,18 +1,14 @@
 """Atari Pong in the Arcade Learning Environment, preprocessed as in the paper."""
 
-from typing import Any
-
-import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
-from numpy.typing import NDArray
-
 from anx.cores import count_cores
+from anx.envs.atari import FPS, FRAMES, SIZE, Games
+from anx.envs.base import HostEnvironment
 from anx.envs.extras import missing
 from anx.envs.limits import MOST_PROCESSES, MOST_STEPS, check_counts
 from anx.spec import Spec
 
 
-class Pong:
+class Pong(HostEnvironment):
     """PongNoFrameskip-v4: up to 30 no-ops and fire at reset, frame skip 4 with a maximum over the last two frames, four
     84x84 gray frames stacked (Tang & Ha 2021, section 4.3).
 
@@ -23,72 +19,25 @@ class Pong:
         threads: of the emulator, never more than there are games; 0: one a core.
     """
 
-    rollout = "host"
     overlaps = True  # steps while the policy acts for others
 
     def __init__(self, max_steps: int = 27000, threads: int = 0) -> None:
         check_counts(1, MOST_STEPS, max_steps=max_steps)
         check_counts(0, MOST_PROCESSES, threads=threads)
         self.spec = Spec(
-            observation_shape=(4, 84, 84),
+            observation_shape=(FRAMES, SIZE, SIZE),
             actuators=("noop", "fire", "right", "left", "right and fire", "left and fire"),
             discrete=True,
             max_steps=max_steps,
-            fps=15,  # steps of four of the console's 60 frames a second
+            fps=FPS,
         )
         self.threads = threads
 
-    def make(self, slots: int, training: bool = False, pictures: bool = False) -> VectorEnv[Any, Any, Any]:
+    def make(self, slots: int, training: bool = False, pictures: bool = False) -> Games:
         """`slots` games side by side; a game that has ended is reset before its next step. Training changes nothing;
         pictures are the newest of the frames that the agent sees."""
+        threads = self.threads or count_cores()  # the emulator's own 0 is every core of the machine
         try:
-            from ale_py.vector_env import AtariVectorEnv  # an extra; only whoever plays needs it
+            return Games("pong", slots, threads, self.spec.max_steps, fire=True)
         except ImportError:
             raise missing("pong", "the Arcade Learning Environment", "atari") from None
-        games = AtariVectorEnv(
-            "pong",
-            num_envs=slots,
-            num_threads=min(self.threads or count_cores(), slots),  # its own 0 is every core of the machine
-            max_num_frames_per_episode=4 * self.spec.max_steps + 1000,  # `max_steps` ends an episode, not the emulator
-            autoreset_mode=AutoresetMode.NEXT_STEP,
-            reward_clipping=False,
-            noop_max=30,
-            use_fire_reset=True,
-            frameskip=4,
-            maxpool=True,
-            stack_num=4,
-            img_height=84,
-            img_width=84,
-            grayscale=True,
-        )
-        return Games(games)
-
-
-class Games(VectorWrapper):
-    """The emulator's vector environment with gymnasium's conventions: it wants the seeds of those games only that are
-    reset, and draws nothing."""
-
-    env: Any
-
-    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        if seed is not None:
-            seed = np.asarray(seed)[options["reset_mask"] if options else slice(None)]
-        self._seen, info = self.env.reset(seed=seed, options=options)
-        return self._seen, info
-
-    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        self.step_async(actions)
-        return self.step_wait()
-
-    def step_async(self, actions: Any) -> None:
-        """Send actions [slots]; `step_wait` answers."""
-        self.env.send(actions)
-
-    def step_wait(self) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        """The answers to the actions sent."""
-        self._seen, *rest = self.env.recv()
-        return self._seen, *rest
-
-    def render(self) -> tuple[NDArray[np.uint8], ...]:
-        """For each game its newest frame [84, 84, 3], gray."""
-        return tuple(np.repeat(frames[-1, :, :, None], 3, axis=2) for frames in self._seen)

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import cloudpickle
 import gymnasium
 import numpy as np
-from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from anx.envs import worker
+from anx.envs.vector import Answer, Array, Info, Options, Seeds, SplitStep, chosen, each_seed
 
 Make = Callable[[], gymnasium.Env[Any, Any]]
 
@@ -36,7 +36,7 @@ class Process(NamedTuple):
     pipe: Connection
 
 
-class Workers(VectorEnv[Any, Any, Any]):
+class Workers(SplitStep):
     """A gymnasium vector environment whose processes step several environments each.
 
     gymnasium's AsyncVectorEnv has a process for every environment, and waits for each of them at every step; with more
@@ -89,10 +89,10 @@ class Workers(VectorEnv[Any, Any, Any]):
         theirs.close()
         return Process(process, ours)
 
-    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+    def reset(self, *, seed: Seeds = None, options: Options = None) -> tuple[Array, Info]:
         """Reset the slots of `options["reset_mask"]`, or all, each to its own seed of `seed` [slots]."""
-        mask = options["reset_mask"] if options else np.ones(self.num_envs, dtype=bool)
-        seeds = [None if seed is None else int(seed[slot]) for slot in range(self.num_envs)]
+        mask = chosen(options, self.num_envs)
+        seeds = each_seed(seed, self.num_envs)
         self._ask(
             [(slot - part.start, seeds[slot]) for slot in range(part.start, part.stop) if mask[slot]]
             for part in self._parts
@@ -100,17 +100,12 @@ class Workers(VectorEnv[Any, Any, Any]):
         observation, *_, info = self.step_wait()
         return observation, info
 
-    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        """Actions [slots, A] -> observations [slots, ...], rewards, terminated, truncated, each [slots], info."""
-        self.step_async(actions)
-        return self.step_wait()
-
-    def step_async(self, actions: Any) -> None:
+    def step_async(self, actions: Array) -> None:
         """Send actions [slots, A]; `step_wait` answers."""
         self._rows["action"] = actions
         self._ask([worker.STEP] * len(self._parts))
 
-    def step_wait(self) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+    def step_wait(self) -> Answer:
         """The answers to the actions sent; see `step`."""
         accounts = [self._answer(index) for index in range(len(self._processes))]
         for account in filter(None, accounts):
@@ -136,7 +131,7 @@ class Workers(VectorEnv[Any, Any, Any]):
                 self._dead.add(index)
         return None
 
-    def _replace_the_dead(self) -> dict[str, Any]:
+    def _replace_the_dead(self) -> Info:
         lost, died = np.zeros((2, self.num_envs), dtype=bool)
         for index in self._dead:
             part = self._parts[index]
@@ -148,7 +143,7 @@ class Workers(VectorEnv[Any, Any, Any]):
         self._dead.clear()
         return {"lost": lost, "died": died}
 
-    def close(self, **kwargs: Any) -> None:
+    def close(self, **kwargs: object) -> None:
         """End the processes: environments that are not in the middle of a step are closed first."""
         if not self.closed:
             self.closed = True

@@ -3,18 +3,17 @@
 Sizes that follow from other parts are passed here, so that no config states them: swapping a neuron resizes the pooler.
 """
 
-import re
 from pathlib import Path
 from typing import Any
 
-from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from anx.agent.agent import Agent
 from anx.errors import ConfigError
 from anx.experiment.overrides import config_folder
-from anx.perturb.inputs import Perturbation
+from anx.experiment.parts import arguments_of
+from anx.perturb.base import Perturbation
 from anx.rollout.base import Rollout
 
 # The parts of a configuration that say what an agent is: what its weights need to be understood.
@@ -36,33 +35,21 @@ def build_agent(config: DictConfig, env: Any) -> Agent:
 
 
 def build_part(config: DictConfig, group: str, **others: object) -> Any:
-    """A part of `config`; ConfigError, in terms of its keys, where its constructor refuses a value.
-
-    Args:
-        config: with the part at `group`.
-        group: of the part.
-        others: what follows from other parts.
-    """
-    try:
+    """The part of `config` at `group`, with what follows from other parts; ConfigError where it refuses a value."""
+    with arguments_of(group):
         return instantiate(config[group], **others)
-    except InstantiationException as error:
-        if not isinstance(error.__cause__, ValueError):
-            raise
-        said = str(error.__cause__)
-        own = "|".join(map(re.escape, set(config[group]) - set(others)))
-        keyed = re.sub(rf"(?<![\w.])({own})=", rf"{group}.\1=", said)
-        raise ConfigError(keyed if group in keyed else f"{group}: {said}") from error
 
 
 def build_perturbations(config: DictConfig, agent: Agent) -> list[Perturbation]:
     """The perturbations of `config`, in its order; ConfigError unless they leave inputs that the agent can take."""
-    perturbations = [instantiate(each) for each in config.values() if each is not None]
+    perturbations = []
     count = agent.splitter.num_inputs
-    try:
-        for perturbation in perturbations:
-            count = perturbation.num_inputs(count)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
+    for name, each in config.items():
+        if each is not None:
+            with arguments_of(f"perturbations.{name!s}"):
+                perturbation: Perturbation = instantiate(each)
+                count = perturbation.num_inputs(count)
+            perturbations.append(perturbation)
     takes = getattr(agent.pooler, "fixed_inputs", None)  # most poolers take any number
     if takes not in (None, count):
         kind = type(agent.pooler)
@@ -76,7 +63,8 @@ def build_perturbations(config: DictConfig, agent: Agent) -> list[Perturbation]:
 
 def build_rollout(config: DictConfig) -> tuple[Agent, Rollout]:
     """The agent of `config` and the rollout that lets it act in its environment."""
-    env = instantiate(config.env)
+    with arguments_of("env"):
+        env = instantiate(config.env)
     check_pair(config, env)
     agent = build_agent(config, env)
     return agent, instantiate(config.rollout, agent=agent, env=env)

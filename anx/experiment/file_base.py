@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 EVALUATION = "evaluate"  # the configuration of an agent that is described on the command line
 OF_FILE = "evaluate_weights"  # the same, of one that is described by its file
+KEPT = "evaluate_weights_kept"  # of that: what another environment leaves as it is
 OPTION = "weights"  # what a file says of a part, as an option of that part's group
 
 
@@ -64,6 +65,9 @@ def store_base(agent: Any, source: str, trust: Sequence[str] = ()) -> str:
         store.store(group=part, name=OPTION, node=agent[part])
     base: Any = OmegaConf.load(Path(config_folder(), f"{EVALUATION}.yaml"))
     base.defaults = [choose(each) for each in base.defaults]
+    # The agent's splitter is its own: an environment that is chosen in place of the file's brings none.
+    store.store(name=KEPT, node={"defaults": [{"override /splitter": OPTION}]})
+    base.defaults.insert(base.defaults.index("_self_"), KEPT)
     base.name = agent.get("name", base.name)
     store.store(name=OF_FILE, node=base)
     return OF_FILE

@@ -28,13 +28,23 @@ def one_line_errors(where: str = "", told: Callable[[str], Any] = lambda line: N
         told: gets the line, too.
     """
     try:
+        with config_errors():
+            yield
+    except ConfigError as error:
+        print(f"error: {where}{error}", file=sys.stderr)
+        told(str(error))
+        raise SystemExit(2) from None
+
+
+@contextlib.contextmanager
+def config_errors() -> Iterator[None]:
+    """What a user can mend leaves as a ConfigError, in one line."""
+    try:
         yield
     except (ConfigError, HydraException, OmegaConfBaseException) as error:
         if isinstance(error, InstantiationException) and not is_mendable(error.__cause__):
             raise
-        print(f"error: {where}{one_line(error)}", file=sys.stderr)
-        told(one_line(error))
-        raise SystemExit(2) from None
+        raise ConfigError(one_line(error)) from error
 
 
 def is_mendable(cause: BaseException | None) -> bool:

@@ -8,16 +8,14 @@ from typing import Any
 
 from torch import Tensor
 
-# Modules whose components files name, and where these live now.
-MOVED = {
-    "anx.envs.perturbations": "anx.perturb.inputs",
-    "anx.evolution.module": "anx.learners.evolution",
-}
+PERTURBATIONS = ("Duplicate", "Noise", "Occlude", "Shuffle")
 
-# Components that have another name, too.
-RENAMED = {
+# Components that files name, and what they are called now.
+MOVED = {
+    **{f"anx.envs.perturbations.{each}": f"anx.perturb.inputs.{each}" for each in PERTURBATIONS},
     "anx.evolution.optimizer.CMAES": "anx.solvers.cmaes.CMAES",
     "anx.evolution.optimizer.NevergradOptimizer": "anx.solvers.nevergrad.Nevergrad",
+    "anx.evolution.module.Evolution": "anx.learners.evolution.Evolution",
 }
 
 # Parts that an agent had before they were parts, as what they then were.
@@ -51,10 +49,7 @@ def renamed(node: object) -> object:
 
 def new_name(target: object) -> object:
     """What a component is called today."""
-    if isinstance(target, str) and target in RENAMED:
-        return RENAMED[target]
-    module, _, name = target.rpartition(".") if isinstance(target, str) else (None, "", "")
-    return f"{MOVED[module]}.{name}" if module in MOVED else target
+    return MOVED.get(target, target) if isinstance(target, str) else target
 
 
 def is_headless(config: object) -> bool:

@@ -14,15 +14,18 @@ from anx.experiment.own_configs import config_folders
 from anx.experiment.own_configs import own_config_dir as own_config_dir
 
 
-def for_hydra(arguments: Iterable[str]) -> list[str]:
+def for_hydra(arguments: Iterable[str], folders: Sequence[Path] | None = None) -> list[str]:
     """Arguments as Hydra takes them: of a group it knows names and lists only, so null is an empty list to it.
 
-    `logger=null` becomes `logger=[]`, and `neuron=3` the name '3', which Hydra then finds no file for. Groups are
-    anx's, and those of the folder that `--config-dir` names among the arguments.
+    `logger=null` becomes `logger=[]`, and `neuron=3` the name '3', which Hydra then finds no file for.
+
+    Args:
+        arguments: of a command line.
+        folders: whose groups those are; None: anx's, and the one that `--config-dir` names among the arguments.
     """
     given = list(arguments)
-    folders = config_folders(given)
-    return [_choice(each) if _is_of_group(each, folders) else each for each in given]
+    known = config_folders(given) if folders is None else folders
+    return [_choice(each) if _is_of_group(each, known) else each for each in given]
 
 
 def _is_of_group(argument: str, folders: Sequence[Path]) -> bool:

@@ -45,6 +45,7 @@ def check_agent_config(config: Any, source: str, trust: Sequence[str] = (), opti
             raise ConfigError(f"{source}: {part} must be a component, with a _target_")
         if "defaults" in node:  # Hydra would go and compose them
             raise ConfigError(f"{source}: {part}.defaults is nothing that a file can say")
+        check_ids(node, f"{source}: {part}.", trust, option)
         for key, each in components_in(node, part):
             own = components()[part] if key == part else frozenset().union(*components().values())
             foreign += check_component(each, f"{source}: {key}", own, trust, option)
@@ -76,6 +77,59 @@ def check_component(
     return [(key, target)]
 
 
+def check_ids(node: object, source: str, trust: Sequence[str], option: str) -> None:
+    """Raise ConfigError where an id makes gymnasium import a package that is not trusted, or `kwargs` could lead there.
+
+    An id is `id: PACKAGE:NAME`. What an environment does with its `kwargs` nobody knows: without trust in the package
+    that it is of, they hold numbers, and texts that are names.
+
+    Args:
+        node: plain values.
+        source: what the message begins with, up to the key that leads to `node`: "weights=PATH: env.".
+        trust: packages that may be imported.
+        option: how to trust one, for the message.
+    """
+    if isinstance(node, Mapping):
+        package = package_of_id(node.get("id"))
+        if package is not None and not is_within(package, trust):
+            raise ConfigError(
+                f"{source}id={node['id']!s:.80} imports {package}, code that could do anything; if you trust it and "
+                f"the file, say {option.format(package.split('.')[0])}"
+            )
+        for name, child in node.items():
+            if name == "kwargs" and package is None and not is_within(str(node.get("_target_")), trust):
+                check_names(child, f"{source}kwargs")
+            check_ids(child, f"{source}{name}.", trust, option)
+    elif isinstance(node, Sequence) and not isinstance(node, str):
+        for index, child in enumerate(node):
+            check_ids(child, f"{source}{index}.", trust, option)
+
+
+def package_of_id(id: object) -> str | None:
+    """What gymnasium would import for an id; None: nothing."""
+    return id.rpartition(":")[0] if isinstance(id, str) and ":" in id else None
+
+
+def check_names(node: object, key: str) -> None:
+    """Raise ConfigError unless every text in a tree of values is a name: no path, no address, no code."""
+    if isinstance(node, str) and not re.fullmatch(r"[\w-]*", node):
+        raise ConfigError(f"{key}={node!r:.80} could lead anywhere; a file may say numbers there, and names")
+    if isinstance(node, Mapping):
+        for name, child in node.items():
+            check_names(name, key)
+            check_names(child, f"{key}.{name}")
+    elif isinstance(node, Sequence) and not isinstance(node, str):
+        for child in node:
+            check_names(child, key)
+
+
+def nested(key: str, value: object) -> object:
+    """What an override makes of a configuration: `a.b` and 1 -> {a: {b: 1}}."""
+    for name in reversed(key.split(".")):
+        value = {name: value}
+    return value
+
+
 def check_place(key: str, target: str, trust: Sequence[str]) -> None:
     """Whether a name of a trusted package leads to something of that package, not on to what it imports."""
     try:
@@ -101,6 +155,7 @@ def check_overrides(overrides: Sequence[str], source: str, trust: Sequence[str] 
         *_, last = key.split(".")
         if re.match(r"hydra\b", key) or override.is_sweep_override():
             raise ConfigError(f"{source}: {override.input_line} must be given on the command line, not in a file")
+        check_ids(nested(key, value), f"{source}: ", trust, "trust=[{}]")
         for name, node in components_in({last: value} if last.startswith("_") else value, key):
             for found, target in check_component(node, f"{source}: {name}", own, trust, "trust=[{}]"):
                 check_place(found, target, trust)
@@ -133,7 +188,9 @@ def packages_to_trust(config: Mapping[str, Any]) -> list[str]:
     own = frozenset().union(*components().values())
     found = [each for part in AGENT_KEYS if part in config for each in components_in(config[part], part)]
     targets = [str(node["_target_"]) for _, node in found if "_target_" in node]
-    return sorted({package_of(target) for target in targets if target not in own})
+    imported = [package_of_id(node.get("id")) for _, node in found]
+    ids = [package.split(".")[0] for package in imported if package is not None]
+    return sorted({*(package_of(target) for target in targets if target not in own), *ids})
 
 
 def trust_override(config: Mapping[str, Any]) -> list[str]:

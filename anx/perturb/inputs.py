@@ -1,31 +1,9 @@
-"""What befalls an agent's inputs at test time: always on the axis of the N inputs, for scalars and patches alike.
-
-A perturbation draws its randomness for all episodes at once and is applied to the inputs of one episode: what an
-episode meets does not depend on which other episodes are still running.
-"""
-
-from abc import ABC, abstractmethod
+"""What befalls an agent's inputs at test time, or in training."""
 
 import torch
 from torch import Tensor
 
-
-class Perturbation(ABC):
-    """One perturbation; shapes are those of the inputs it is given, after the perturbations before it."""
-
-    def num_inputs(self, num_inputs: int) -> int:
-        """N inputs go in, so many come out."""
-        return num_inputs
-
-    def draw(
-        self, step: int, episodes: int, num_inputs: int, features: int, generator: torch.Generator
-    ) -> Tensor | None:
-        """What is drawn before `step` for each episode, [episodes, ...]; None: what was drawn before stays."""
-        return None
-
-    @abstractmethod
-    def apply(self, inputs: Tensor, drawn: Tensor) -> Tensor:
-        """Inputs [N, F] of one episode and what was drawn for it -> inputs [N', F]."""
+from anx.perturb.base import Perturbation
 
 
 class Shuffle(Perturbation):
@@ -37,7 +15,7 @@ class Shuffle(Perturbation):
 
     def __init__(self, every: int | None = None) -> None:
         if every is not None and every < 1:
-            raise ValueError(f"perturbations.shuffle.every={every} must be null or at least 1")
+            raise ValueError(f"every={every} must be null or at least 1")
         self.every = every
 
     def draw(
@@ -60,7 +38,7 @@ class Duplicate(Perturbation):
 
     def __init__(self, times: int = 2) -> None:
         if times < 1:
-            raise ValueError(f"perturbations.duplicate.times={times} must be at least 1")
+            raise ValueError(f"times={times} must be at least 1")
         self.times = times
 
     def num_inputs(self, num_inputs: int) -> int:
@@ -80,9 +58,9 @@ class Noise(Perturbation):
 
     def __init__(self, channels: int = 5, sigma: float = 0.1) -> None:
         if channels < 1:
-            raise ValueError(f"perturbations.noise.channels={channels} must be at least 1")
+            raise ValueError(f"channels={channels} must be at least 1")
         if sigma < 0:
-            raise ValueError(f"perturbations.noise.sigma={sigma} must be at least 0")
+            raise ValueError(f"sigma={sigma} must be at least 0")
         self.channels = channels
         self.sigma = sigma
 
@@ -107,15 +85,14 @@ class Occlude(Perturbation):
 
     def __init__(self, ratio: float = 0.2) -> None:
         if not 0 <= ratio < 1:
-            raise ValueError(f"perturbations.occlude.ratio={ratio} must be at least 0 and less than 1")
+            raise ValueError(f"ratio={ratio} must be at least 0 and less than 1")
         self.ratio = ratio
 
     def num_inputs(self, num_inputs: int) -> int:
         kept = num_inputs - round(self.ratio * num_inputs)
         if kept < 1:
             raise ValueError(
-                f"perturbations.occlude.ratio={self.ratio} removes all {num_inputs} inputs; allowed: less than "
-                f"{1 - 0.5 / num_inputs:.3g}"
+                f"ratio={self.ratio} removes all {num_inputs} inputs; allowed: less than {1 - 0.5 / num_inputs:.3g}"
             )
         return kept
 

@@ -1,18 +1,17 @@
 """From observations to what the neurons get, under perturbations."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.func import vmap
 
 from anx.agent.agent import Agent
-from anx.perturb.inputs import Perturbation
+from anx.perturb.base import Perturbation
 from anx.seeds import PERTURBATIONS, derive_seed
 
 
-class Sensing:
+class Pipeline:
     """Splits observations into inputs and lets perturbations at them, with randomness of its own.
 
     Args:
@@ -23,7 +22,7 @@ class Sensing:
     """
 
     def __init__(self, agent: Agent, perturbations: Sequence[Perturbation], episodes: int, seed: int) -> None:
-        self.splitter: Any = agent.splitter
+        self.splitter = agent.splitter
         self.perturbations = tuple(perturbations)
         self.episodes = episodes
         self.counts: list[int] = [self.splitter.num_inputs]  # inputs before each perturbation, and at last after all
@@ -60,7 +59,7 @@ class Sensing:
             marked = perturbation.apply(marked, own.cpu())
         return (marked[:, 0] - 2.0**40).clamp(min=-1).long()
 
-    def batched(self, dims: int) -> Callable[[Tensor, Any], Tensor]:
+    def batched(self, dims: int) -> Callable[[Tensor, tuple[Tensor, ...]], Tensor]:
         """`sense(observation [batch, ...], drawn [batch, ...]) -> inputs [batch, N', F]`, `batch` of `dims` axes."""
 
         def sense(observation: Tensor, drawn: tuple[Tensor, ...]) -> Tensor:
@@ -72,3 +71,6 @@ class Sensing:
         for _ in range(dims):
             sense = vmap(sense)
         return sense
+
+
+Sensing = Pipeline  # its earlier name

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from anx.agent.agent import Agent
 from anx.perturb.inputs import Perturbation
-
-QUERIES = 16  # whose attention a trace keeps, at most
-STEPS = 2048  # that a trace keeps, at most; even
+from anx.rollout.trace import Moment, Trace, trace_of
+from anx.spec import Specified
 
 
 class Episodes(NamedTuple):
@@ -22,64 +22,12 @@ class Episodes(NamedTuple):
     steps: Tensor  # [P, R], int
 
 
-class Moment(NamedTuple):
-    """One step of one episode, and how the agent came to its action."""
-
-    observation: Tensor  # [...], as the environment gives it
-    inputs: Tensor  # [N, F], as the neurons get them
-    origins: Tensor  # [N], which of the splitter's inputs each one is; -1 for one that noise added
-    attention: Tensor  # [N, M]; M = 0 for an agent without attention
-    latent: Tensor  # [M, V]
-    scores: Tensor  # [A]
-    action: Tensor  # [A]
-    reward: Tensor  # []
-    picture: NDArray[np.uint8] | None  # [height, width, 3], what a person sees before the action
-
-
-class Trace(NamedTuple):
-    """What figures show of one episode of T steps: K of them, all or, of more than `STEPS`, evenly spaced ones."""
-
-    steps: Tensor  # [K], which those are
-    observations: Tensor  # [K, ...]
-    origins: Tensor  # [K, N]
-    attention: Tensor  # [K, N], the mean over the queries; [K, 0] for an agent without attention
-    attention_by_query: Tensor  # [K, N, Q], of up to `QUERIES` evenly spaced queries; of patches: none
-    latents: Tensor  # [K, M, V]
-    rewards: Tensor  # [T]
-
-    @property
-    def scalars(self) -> bool:
-        """Whether the inputs are the observation's scalars; else they are patches of frames."""
-        return self.observations.dim() == 2
-
-    @property
-    def attends(self) -> bool:
-        """Whether the agent has attention."""
-        return self.attention.shape[1] > 0
-
-
-def evenly_spaced(count: int, most: int) -> NDArray[np.int64]:
-    """At most `most` of the numbers 0 to count - 1, evenly spaced, with the first and the last."""
-    return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
-
-
-def attention_to_inputs(attention: Tensor) -> Tensor:
-    """Attention [N, M] -> its mean over the queries [N]; without attention: [0]."""
-    return attention.mean(-1) if attention.shape[-1] else attention.new_zeros(0)
-
-
-def shown(moment: Moment) -> tuple[Tensor, ...]:
-    """What figures show of a step: see `Trace`."""
-    attention = moment.attention
-    queries = evenly_spaced(attention.shape[1], QUERIES if moment.observation.dim() == 1 else 0)
-    mean = attention_to_inputs(attention)
-    return moment.observation, moment.origins, mean, attention[:, queries], moment.latent
-
-
 class Rollout(ABC):
     """Rolls out populations of one agent in one environment."""
 
     evaluation_dtype = torch.float32
+    agent: Agent  # whose parameters the population's vectors are
+    env: Specified  # that it acts in
     takes: ClassVar[str | None] = None  # what the environments that it can play call it in `rollout`; None: any
 
     @abstractmethod
@@ -96,8 +44,16 @@ class Rollout(ABC):
         """Population [P, D] -> what each candidate achieved in the same `episodes` episodes drawn from `seed`.
 
         Reward after an episode's end is never counted. What the perturbations draw does not change the episodes. Some
-        environments are rewarded differently in training. Where the population is one process's share of a generation,
-        `candidates` is how many that has: what is worth compiling is decided on it, by all processes alike.
+        environments are rewarded differently in training. Where the population is one process's part of a generation,
+        `candidates` is how many the generation has: what is worth compiling is decided on it, by all processes alike.
+
+        Args:
+            population: P candidates, D parameters each, on the device and in the precision in which they act.
+            episodes: R.
+            seed: of the episodes; the same seed gives the same ones.
+            perturbations: of the inputs, in this order.
+            training: whether it is training.
+            candidates: P, or, of a part of a generation, the generation's.
         """
 
     @abstractmethod
@@ -108,17 +64,13 @@ class Rollout(ABC):
 
     def trace(self, vector: Tensor, seed: int, perturbations: Sequence[Perturbation] = ()) -> Trace:
         """Parameters [D] -> the first episode of `seed`, as long as it may be in bounded memory."""
-        kept: list[tuple[Tensor, ...]] = []
-        rewards = []
-        every = 1
-        for step, moment in enumerate(self.watch(vector, seed, perturbations)):
-            rewards.append(moment.reward)
-            if step % every:
-                continue
-            if len(kept) == STEPS:
-                kept, every = kept[::2], 2 * every  # of which this step is still a multiple
-            kept.append((torch.tensor(step), *shown(moment)))
-        return Trace._make([*map(torch.stack, zip(*kept, strict=True)), torch.stack(rewards)])
+        return trace_of(self.watch(vector, seed, perturbations))
+
+    def for_env(self, action: Tensor) -> NDArray[np.generic]:
+        """An action [A] as its environment takes it: the index [] of the button, or numbers [A]."""
+        if self.env.spec.discrete:
+            return np.asarray(action.argmax(-1).cpu())
+        return np.asarray(action.float().cpu())
 
     def close(self) -> None:  # noqa: B027 (most rollouts hold nothing)
         """Give back what the rollout holds: processes, threads, emulators."""

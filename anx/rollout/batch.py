@@ -8,15 +8,17 @@ from torch import Tensor
 
 from anx.population import Packed
 
-THIN = 0.8  # the share of a batch's episodes below which those that still run move together
+Write = Callable[[Tensor, Tensor, Tensor], None]  # what became of jobs [jobs]: `write(job, return, length)`
+
+THIN = 0.8  # the fraction of a batch's episodes below which those that still run move together
 
 
 class Running(NamedTuple):
     """Jobs that still run."""
 
     job: Tensor  # [jobs], ordered by candidate
-    place: Tensor  # [jobs], where each is in the leaves of `state`
-    state: list[Tensor]  # leaves [places, ...]: the environment's, the agent's, returns, lengths
+    row: Tensor  # [jobs], where each is in the leaves of `state`
+    state: list[Tensor]  # leaves [rows, ...]: the environment's, the agent's, returns, lengths
 
 
 class Batch:
@@ -30,26 +32,26 @@ class Batch:
         multiple: of this B is one.
     """
 
-    def __init__(self, jobs: Running, episodes: int, parameters: Packed, lanes: int, multiple: int) -> None:
+    def __init__(self, jobs: Running, episodes: int, parameters: Packed[object], lanes: int, multiple: int) -> None:
         row, source, self._valid = arrange(jobs.job // episodes, lanes, multiple)
-        place = jobs.place[source]
+        before = jobs.row[source]
         self._job = jobs.job[source]
         self.own = parameters[row]  # leaves [B, ...]
         self.episode = self._job % episodes  # [B, T]
-        self.carried = [*(x[place] for x in jobs.state), self._valid]  # leaves [B, T, ...]
+        self.carried = [*(x[before] for x in jobs.state), self._valid]  # leaves [B, T, ...]
         self._count = len(jobs.job)
 
     def thins_out(self, carried: list[Tensor]) -> bool:
         """Whether so many episodes have ended that the others should move together."""
         return int(carried[-1].sum()) < THIN * self._count
 
-    def end(self, carried: list[Tensor], write: Callable[[Tensor, Tensor, Tensor], None]) -> Running:
-        """Write what became of each job, `write(job, return, length)`; what goes on runs on."""
+    def end(self, carried: list[Tensor], write: Write) -> Running:
+        """Write what became of each job; what goes on runs on."""
         *state, alive = (x.flatten(0, 1) for x in carried)
-        place, job = self._valid.flatten().nonzero()[:, 0], self._job.flatten()
-        write(job[place], state[-2][place], state[-1][place])
-        place = place[alive[place]]
-        return Running(job[place], place, state)
+        row, job = self._valid.flatten().nonzero()[:, 0], self._job.flatten()
+        write(job[row], state[-2][row], state[-1][row])
+        row = row[alive[row]]
+        return Running(job[row], row, state)
 
 
 def arrange(candidate: Tensor, lanes: int, multiple: int = 1) -> tuple[Tensor, Tensor, Tensor]:
@@ -61,7 +63,7 @@ def arrange(candidate: Tensor, lanes: int, multiple: int = 1) -> tuple[Tensor, T
         multiple: of this B is one.
 
     Returns:
-        Each row's candidate [B], each place's job [B, T], and whether that place counts [B, T]; those that do not fill
+        Each row's candidate [B], each lane's job [B, T], and whether that lane counts [B, T]; those that do not fill
         up a candidate's last row, or the last rows, and repeat a job.
     """
     counts = candidate.bincount()  # [P]

@@ -5,7 +5,7 @@ its time on being called. Products with a short inner dimension are therefore wr
 merges with the activations around them into a few vectorised loops over the whole population.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -46,16 +46,16 @@ def _sigmoid(x: Tensor) -> Tensor:
     return 0.5 + 0.5 * _tanh(0.5 * x)
 
 
-def _polynomial(coefficients: tuple[float, ...], z: Tensor) -> Any:
+def _polynomial(coefficients: tuple[float, ...], z: Tensor) -> Tensor:
     """Horner's rule; the constant first."""
-    *rest, last = coefficients
-    result: Any = last
+    *rest, before, last = coefficients
+    result = last * z + before
     for coefficient in reversed(rest):
         result = result * z + coefficient
     return result
 
 
-OWN = {
+OWN: dict[object, Callable[..., Tensor]] = {
     aten.bmm.default: _bmm,
     aten.baddbmm.default: _baddbmm,
     aten.tanh.default: _tanh,

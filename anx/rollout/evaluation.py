@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 import torch
 from torch import Tensor
@@ -21,6 +21,21 @@ class Evaluation(NamedTuple):
     steps: Tensor  # [R]
     seconds: float
 
+    @property
+    def mean(self) -> float:
+        """The mean return."""
+        return float(summarise(self.returns)["mean"])
+
+    @property
+    def std(self) -> float:
+        """The standard deviation of a return; 0 of a single one."""
+        return float(summarise(self.returns)["std"])
+
+    @property
+    def sem(self) -> float:
+        """The standard error of the mean."""
+        return float(summarise(self.returns)["sem"])
+
 
 def evaluate(
     agent: Agent, rollout: Rollout, episodes: int, seed: int, perturbations: Sequence[Perturbation] = ()
@@ -32,7 +47,16 @@ def evaluate(
     return Evaluation(achieved.returns[0], achieved.steps[0], time.perf_counter() - start)
 
 
-def summarise(returns: Tensor) -> dict[str, Any]:
+class Statistics(TypedDict):
+    """What the returns of some episodes come to."""
+
+    mean: float
+    std: float  # of a sample; 0 of a single return
+    sem: float  # the mean's standard error
+    episodes: int
+
+
+def summarise(returns: Tensor) -> Statistics:
     """Mean, standard deviation and standard error of returns [R]."""
     returns = returns.double()
     std = returns.std(correction=1).item() if len(returns) > 1 else 0.0

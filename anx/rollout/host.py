@@ -3,24 +3,33 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import partial
-from typing import Any, Literal
+from typing import Any, cast
 
 import numpy as np
 import torch
+from gymnasium.spaces import Space
+from numpy.typing import NDArray
 from torch import Tensor
 
-from anx.agent.agent import Agent
+from anx.agent.agent import Agent, AgentState
 from anx.agent.still import in_two, merged, merges, still_inputs
+from anx.envs.base import HostEnvironment
+from anx.envs.vector import Array, AtOnce, Envs, SplitStep
 from anx.internal.pytree import tree_map
 from anx.perturb.inputs import Perturbation
 from anx.perturb.pipeline import Sensing
 from anx.population import copy_like, in_precision_of, vectorise, with_vector
-from anx.rollout.base import Episodes, Moment, Rollout
-from anx.rollout.compilation import CannotCompileError, CompiledStep, give_up_compiling
-from anx.rollout.slots import Jobs, Share, Step, episode_seeds, to_space
+from anx.rollout.base import Episodes, Rollout
+from anx.rollout.compilation import CannotCompileError, CompiledStep
+from anx.rollout.compile_option import Compile, CompileOption
+from anx.rollout.jobs import Jobs, Own, episode_seeds
+from anx.rollout.slots import Drawn, Slots, Step, to_space
 from anx.rollout.threads import Stop, check_threads, count_threads, run_side_by_side
+from anx.rollout.trace import Moment
 
 COMPILED_JOBS = 16  # jobs (candidates times episodes) from which `compile: auto` compiles
+
+Acted = tuple[Tensor, AgentState]
 
 
 class HostRollout(Rollout):
@@ -49,25 +58,23 @@ class HostRollout(Rollout):
     def __init__(
         self,
         agent: Agent,
-        env: Any,
+        env: HostEnvironment,
         *,
         slots: int = 32,
-        compile: bool | Literal["auto"] = "auto",
+        compile: Compile = "auto",
         threads: int | None = None,
     ) -> None:
         if slots < 1:
             raise ValueError(f"rollout.slots={slots} must be at least 1")
-        if compile not in (True, False, "auto"):
-            raise ValueError(f"rollout.compile={compile} is not one of auto, true, false")
+        self.compile: CompileOption[Acted] = CompileOption(compile)
         check_threads(threads)
         self.threads = threads
         self.agent = agent
-        self.env = env
+        self.env: HostEnvironment = env
         self.slots = slots
-        self.compile = compile
-        self._compiled: dict[tuple[Any, ...], CompiledStep] = {}
-        self._groups: list[list[Any]] = []  # of vector environments
+        self._groups: list[list[SplitStep]] = []
         self._opened: tuple[int, int, bool] | None = None
+        self._space: Space[Array] | None = None  # of actions, once it was asked for
 
     def __call__(
         self,
@@ -95,49 +102,52 @@ class HostRollout(Rollout):
         self,
         jobs: Jobs,
         perturbations: Sequence[Perturbation],
-        compiled: CompiledStep | None,
-        group: Sequence[Any],
+        compiled: CompiledStep[Acted] | None,
+        group: Sequence[SplitStep],
         stop: Stop,
     ) -> None:
         """Play jobs on some vector environments, until none is left."""
         with torch.inference_mode():  # a thread's own
             agent = copy_like(self.agent, jobs.population)
             step = self._step(agent, perturbations, jobs.population.dtype, compiled)
-            shares = [Share(agent, step, self.env.spec.max_steps, envs, jobs, perturbations) for envs in group]
-            for share in shares:
-                share.act()
-            while shares and not stop.is_set():
-                shares = [share for share in shares if share.advance()]
+            playing = [Slots(agent, step, self.env.spec.max_steps, envs, jobs, perturbations) for envs in group]
+            for slots in playing:
+                slots.act()
+            while playing and not stop.is_set():
+                playing = [slots for slots in playing if slots.advance()]
 
-    def _compiled_step(self, jobs: Jobs, perturbations: Sequence[Perturbation], count: int) -> CompiledStep | None:
+    def _compiled_step(
+        self, jobs: Jobs, perturbations: Sequence[Perturbation], count: int
+    ) -> CompiledStep[Acted] | None:
         """The compiled step, where a generation has `count` jobs."""
-        compiles = self.compile
-        if compiles == "auto":
-            compiles = count >= COMPILED_JOBS and not merges(self.agent)
-        if not compiles:
+        if not self.compile.applies(count >= COMPILED_JOBS and not merges(self.agent)):
             return None
         population = jobs.population
-        key = (population.dtype, population.device, *map(id, perturbations))  # the compiled step keeps them alive
-        if key not in self._compiled:
-            agent = copy_like(self.agent, population)
-            self._compiled[key] = CompiledStep(plain_step(agent, perturbations, population.dtype))
-        return self._compiled[key]
+
+        def make() -> Step:
+            return plain_step(copy_like(self.agent, population), perturbations, population.dtype)
+
+        return self.compile.step_for(population, perturbations, make)
 
     def _step(
-        self, agent: Agent, perturbations: Sequence[Perturbation], dtype: torch.dtype, compiled: CompiledStep | None
+        self,
+        agent: Agent,
+        perturbations: Sequence[Perturbation],
+        dtype: torch.dtype,
+        compiled: CompiledStep[Acted] | None,
     ) -> Step:
         """`step(parameters [B, ...], drawn, observation, state)`, each [B, 1, ...], -> action, state."""
         plain = (merging_step if merges(agent) else plain_step)(agent, perturbations, dtype)
         if compiled is None:
             return plain
 
-        def step(*arguments: Any) -> Any:
-            if self.compile is not False:
+        def step(parameters: Own, drawn: Drawn, observation: Tensor, state: AgentState) -> Acted:
+            if not self.compile.given_up:
                 try:
-                    return compiled(*arguments)
+                    return compiled(parameters, drawn, observation, state)
                 except CannotCompileError as error:
-                    give_up_compiling(self, error)
-            return plain(*arguments)
+                    self.compile.give_up(error)
+            return plain(parameters, drawn, observation, state)
 
         return step
 
@@ -152,33 +162,44 @@ class HostRollout(Rollout):
             sensing = Sensing(agent, perturbations, 1, int(first[0]))
             sense, prepared = sensing.batched(0), agent.prepare()
             state = tree_map(partial(in_precision_of, vector), agent.initial_state(sensing.num_inputs))
-            observation, _ = envs.reset(seed=first.tolist())
+            answer, _ = envs.reset(seed=first.tolist())
             for t in range(self.env.spec.max_steps):
                 sensing.draw(t)
-                seen = torch.from_numpy(observation[0].copy()).to(vector.device)
+                observation = torch.from_numpy(answer[0].copy()).to(vector.device)
                 drawn = sensing.at(torch.tensor(0, device=vector.device))
-                inputs = sense(seen, drawn)
-                picture = envs.render()[0] if pictures else None
+                inputs = sense(observation, drawn)
+                picture = picture_of(envs) if pictures else None
                 thought, state = agent.explain(prepared, inputs.to(vector.dtype), state)
                 action = to_space(thought.action.unsqueeze(0), envs.single_action_space)
-                observation, reward, terminated, truncated, _ = envs.step(action)
+                answer, reward, terminated, truncated, _ = envs.step(action)
                 paid = torch.tensor(float(reward[0]))
-                yield Moment(seen, inputs, sensing.origins(drawn), *thought, paid, picture)
+                yield Moment(observation, inputs, sensing.origins(drawn), *thought, paid, picture)
                 if terminated[0] or truncated[0]:
                     break
 
-    def _open(self, slots: int, training: bool) -> list[list[Any]]:
+    def _open(self, slots: int, training: bool) -> list[list[SplitStep]]:
         """The slots, a group for each thread; in two halves where environments can step while the policy acts for the
         others."""
-        groups = min(count_threads(self), slots)
+        groups = min(count_threads(self.threads), slots)
         if self._opened != (slots, groups, training):
             self.close()
-            halves = 2 if getattr(self.env, "overlaps", False) else 1
+            halves = 2 if self.env.overlaps else 1
             for group in np.array_split(np.arange(slots), groups):
                 sizes = [len(half) for half in np.array_split(group, min(halves, len(group)))]
-                self._groups.append([self.env.make(size, training) for size in sizes])
+                self._groups.append([self._make(size, training) for size in sizes])
             self._opened = slots, groups, training
         return self._groups
+
+    def _make(self, slots: int, training: bool) -> SplitStep:
+        envs = self.env.make(slots, training)
+        return cast(SplitStep, envs) if self.env.overlaps else AtOnce(envs)
+
+    def for_env(self, action: Tensor) -> NDArray[np.generic]:
+        if self._space is None:
+            with closing(self.env.make(1, training=False)) as envs:
+                self._space = envs.single_action_space
+        taken: NDArray[np.generic] = to_space(action.unsqueeze(0), self._space)[0]
+        return taken
 
     def close(self) -> None:
         for envs in (each for group in self._groups for each in group):
@@ -186,11 +207,18 @@ class HostRollout(Rollout):
         self._groups, self._opened = [], None
 
 
+def picture_of(envs: Envs) -> NDArray[np.uint8]:
+    """What a person sees of the first slot, [height, width, 3]."""
+    pictures = envs.render()
+    assert pictures is not None, "environments that are made for pictures render"
+    return np.asarray(pictures[0], dtype=np.uint8)
+
+
 def plain_step(agent: Agent, perturbations: Sequence[Perturbation], dtype: torch.dtype) -> Step:
     """The agent's step as it is."""
     sense, act = Sensing(agent, perturbations, 1, 0).batched(2), vectorise(agent)
 
-    def step(parameters: Any, drawn: tuple[Tensor, ...], observation: Tensor, state: Any) -> tuple[Tensor, Any]:
+    def step(parameters: Own, drawn: Drawn, observation: Tensor, state: AgentState) -> Acted:
         return act(*parameters, sense(observation, drawn).to(dtype), state)
 
     return step

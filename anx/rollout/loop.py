@@ -1,26 +1,32 @@
 """A batch of episodes, step by step: by a step as it is, or by a compiled one."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Generic, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 
-from anx.agent.agent import Agent
+from anx.agent.agent import Agent, AgentState
 from anx.agent.state import returned_as
-from anx.internal.pytree import TreeSpec, tree_leaves, tree_unflatten
+from anx.envs.base import State, TorchEnvironment
+from anx.internal.pytree import Form, tree_leaves, tree_unflatten
 from anx.perturb.pipeline import Sensing
 from anx.population import vectorise
-from anx.rollout.compilation import CompiledStep
+from anx.rollout.compilation import Arguments, CompiledStep
+from anx.rollout.jobs import Own
 from anx.rollout.recording import Recording
 
+# What a batch [B, T] carries: the environment's states, the agents', returns, lengths, and which episodes go on.
+Carried: TypeAlias = tuple[State, AgentState, Tensor, Tensor, Tensor]
+BatchStep: TypeAlias = Callable[[Own, tuple[Tensor, ...], Carried[State]], Carried[State]]
 
-def make_step(agent: Agent, env: Any, sensing: Sensing) -> Callable[..., Any]:
-    """One step of a batch [B, T]: `step(parameters [B, ...], drawn [B, T, ...], batch) -> batch`."""
+
+def make_step(agent: Agent, env: TorchEnvironment[State], sensing: Sensing) -> BatchStep[State]:
+    """One step of a batch [B, T]: `step(parameters [B, ...], drawn [B, T, ...], carried) -> carried`."""
     sense, act = sensing.batched(2), vectorise(agent)
 
-    def step(parameters: Any, drawn: tuple[Tensor, ...], batch: tuple[Any, ...]) -> tuple[Any, ...]:
-        before, state, total, steps, alive = batch
+    def step(parameters: Own, drawn: tuple[Tensor, ...], carried: Carried[State]) -> Carried[State]:
+        before, state, total, steps, alive = carried
         inputs = sense(env.observe(before), drawn)  # [B, T, N, F]
         action, state = act(*parameters, inputs, state)
         after, reward, done = env.step(before, action)
@@ -38,14 +44,16 @@ class Loop(Protocol):
 
     def step(self, count: int) -> None: ...
 
-    def redraw(self, drawn: list[Tensor]) -> None:
+    def perturb(self, drawn: list[Tensor]) -> None:
         """From now on perturbations do what is drawn."""
 
 
-class PlainLoop:
+class PlainLoop(Generic[State]):
     """A loop of a step as it is."""
 
-    def __init__(self, step: Any, own: Any, drawn: list[Tensor], carried: list[Tensor], form: TreeSpec) -> None:
+    def __init__(
+        self, step: BatchStep[State], own: Own, drawn: list[Tensor], carried: list[Tensor], form: "Form[Carried[State]]"
+    ) -> None:
         self._step = step
         self._own = own
         self._drawn = drawn
@@ -55,7 +63,7 @@ class PlainLoop:
         for _ in range(count):
             self._carried = self._step(self._own, tuple(self._drawn), self._carried)
 
-    def redraw(self, drawn: list[Tensor]) -> None:
+    def perturb(self, drawn: list[Tensor]) -> None:
         self._drawn = drawn
 
     @property
@@ -63,11 +71,16 @@ class PlainLoop:
         return tree_leaves(self._carried)
 
 
-class CompiledLoop:
+class CompiledLoop(Generic[State]):
     """A batch, step by step; recorded where the step can be."""
 
     def __init__(
-        self, step: CompiledStep, fixed: list[Tensor], drawn: list[Tensor], carried: list[Tensor], form: TreeSpec
+        self,
+        step: CompiledStep[Carried[State]],
+        fixed: list[Tensor],
+        drawn: list[Tensor],
+        carried: list[Tensor],
+        form: "Form[Arguments]",
     ) -> None:
         self._fixed = [*fixed, *drawn]
         self._drawn = drawn
@@ -85,7 +98,7 @@ class CompiledLoop:
         for _ in range(count):
             self._carried = list(self._compiled.run(*self._fixed, *self._carried))
 
-    def redraw(self, drawn: list[Tensor]) -> None:
+    def perturb(self, drawn: list[Tensor]) -> None:
         for old, new in zip(self._drawn, drawn, strict=True):
             old.copy_(new)
 

@@ -4,16 +4,15 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 
 from anx.cores import count_cores
 
 
-def count_threads(rollout: Any) -> int:
-    """How many threads roll out on the CPU: `rollout.threads`, null: one a core."""
-    return int(rollout.threads or count_cores())
+def count_threads(threads: int | None) -> int:
+    """How many threads roll out on the CPU: `threads`, or one a core."""
+    return threads or count_cores()
 
 
 def check_threads(threads: int | None) -> None:

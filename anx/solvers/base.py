@@ -1,35 +1,49 @@
 """What a solver is: populations out, fitness in, its whole state as data.
 
-A solver of one's own is one class in one file:
+A solver of one's own is one class, in my_solver.py,
+
+    import numpy as np
+
+    from anx.solvers.base import Solver
 
     class Mine(Solver):
         def __init__(self, dimension: int, *, popsize: int = 16, sigma0: float = 0.1, seed: int = 0) -> None:
             self.popsize, self.sigma0, self.seed = popsize, sigma0, seed
-            self._mean, self._generation = np.zeros(dimension), 0
+            self.state = {"mean": np.zeros(dimension), "generation": 0}
 
         def ask(self):  # [P, D]
-            random = np.random.default_rng([self.seed, self._generation])
-            return self._mean + self.sigma0 * random.standard_normal((self.popsize, len(self._mean)))
+            random = np.random.default_rng([self.seed, self.generation])
+            return self.mean + self.sigma0 * random.standard_normal((self.popsize, len(self.mean)))
 
         def tell(self, fitness):  # [P]
-            elite = fitness.argsort()[-self.popsize // 4 :]
-            self._mean, self._generation = self.ask()[elite].mean(0), self._generation + 1
+            best = self.ask()[fitness.argsort()[-(self.popsize // 4) :]]
+            self.state = {"mean": best.mean(0), "generation": self.generation + 1}
 
-        mean = property(lambda self: self._mean)
-        ...  # state, and its setter
+        @property
+        def mean(self):  # [D]
+            return self._mean
 
-and one file of configuration, `configs/optimizer/mine.yaml`, whose keys are the constructor's arguments:
+        @property
+        def state(self):
+            return {"mean": self._mean, "generation": self.generation}
 
+        @state.setter
+        def state(self, state):
+            self._mean, self.generation = state["mean"], state["generation"]
+
+and a file beside it, configs/optimizer/mine.yaml, whose keys are the constructor's arguments:
+
+    # The mean of the best quarter.
     _target_: my_solver.Mine
-    _partial_: true  # the first argument, D, is known when the agent is built
+    _partial_: true  # D, the first argument, is known when the agent is built
     popsize: ${budgets.${size}.popsize}
     sigma0: 0.1
     seed: ${seed}
 
-    python -m anx.run --config-dir configs optimizer=mine
+It is chosen by `python -m anx.run --config-dir configs optimizer=mine`.
 
-The search is around 0, whoever asks adds where it starts. Fitness is maximised, and all of it is finite. Random numbers
-that depend on (seed, generation) alone, as above, need no place in the state.
+Random numbers that depend on (seed, generation) alone, as above, need no place in the state, and a generation that was
+interrupted is drawn again as it was.
 """
 
 from abc import ABC, abstractmethod
@@ -44,10 +58,11 @@ Array = NDArray[np.float64]
 
 
 class Solver(ABC):
-    """A search around 0 in D dimensions. Each `ask` is followed by one `tell`.
+    """A search around 0 in D dimensions; whoever asks adds where it starts. Fitness is maximised.
 
-    Its constructor takes D first, and raises ConfigError, `popsize=1 must be at least 2`, where an argument is none
-    that it can work with.
+    Each `ask` is followed by one `tell`, unless a generation is interrupted: then a `state` is loaded. The constructor
+    takes D first, and raises ConfigError, `popsize=1 must be at least 2`, where an argument is none that it can work
+    with.
     """
 
     popsize: int  # P, candidates a generation

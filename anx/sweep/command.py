@@ -3,14 +3,19 @@
 import argparse
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from anx.errors import ConfigError
 from anx.experiment.command_line import key_of
+from anx.experiment.own_configs import own_config_dir
 
 POINT = "${args_no_hyphens}"  # where W&B's agent writes a point as Hydra's overrides
+FOLDERS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
+OWN_KEYS = ("ckpt_path", "run_dir", "hydra.mode", *FOLDERS)  # what a sweep sets itself
 
 
 class Flags(NamedTuple):
@@ -22,6 +27,10 @@ class Flags(NamedTuple):
     def or_else(self, others: "Flags") -> "Flags":
         """These, and where one is None that of `others`."""
         return Flags(*(own or other for own, other in zip(self, others, strict=True)))
+
+    def or_found(self) -> "Flags":
+        """These, and where no folder is given, ./configs if that is a user's."""
+        return self.or_else(split_flags(own_config_dir(self.arguments()))[0])
 
     def arguments(self) -> list[str]:
         """As anx.run takes them, before all overrides."""
@@ -50,7 +59,7 @@ def split_flags(arguments: Sequence[str]) -> tuple[Flags, list[str]]:
     return Flags(found.config_dir, found.config_name), found.arguments
 
 
-def read_command(command: Any, program: Any, swept: Sequence[str]) -> tuple[Flags, list[str]]:
+def read_command(command: object, program: object, swept: Sequence[str]) -> tuple[Flags, list[str]]:
     """The flags and the overrides that W&B's agent would give every run; how it starts them is the launcher's matter.
 
     Args:
@@ -93,3 +102,31 @@ def _with_environment(part: str) -> str:
         return os.environ[match[1]]
 
     return re.sub(r"\$\{envvar:([A-Z0-9_]*)\}", value, part)
+
+
+def check_override(override: str, path: Path, swept: Iterable[str] = ()) -> str:
+    """The key of an override that is given to every run.
+
+    Args:
+        override: KEY=VALUE.
+        path: the sweep file's.
+        swept: keys that it may not set.
+
+    Raises:
+        ConfigError: the sweep has to set it.
+    """
+    (parsed,) = OverridesParser.create().parse_overrides([override])
+    key = parsed.key_or_group
+    if parsed.is_sweep_override():
+        raise ConfigError(f"{override} holds several values: {key} belongs into {path}")
+    if key in [each.lstrip("+") for each in swept]:
+        raise ConfigError(f"{override}: {key} is swept by {path}")
+    if key in OWN_KEYS:
+        raise ConfigError(f"{override}: {key} is set by the sweep of {path}; folder=PATH chooses its folder")
+    return key
+
+
+def is_of_hydra(override: str) -> bool:
+    """Whether an override is about how runs are started and logged, not about what they are."""
+    key = key_of(override)
+    return key.startswith(("hydra.", "hydra/")) and key != "hydra.searchpath"

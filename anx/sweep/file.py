@@ -1,9 +1,10 @@
 """A W&B sweep file: what `wandb sweep` takes, read and checked."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -12,7 +13,9 @@ from hydra.errors import HydraException
 from anx.errors import ConfigError
 from anx.experiment.values import check_integer
 from anx.sweep.command import Flags, read_command
-from anx.sweep.distribution import Choice, Distribution, Range, is_number
+from anx.sweep.distribution import Choice, Distribution, Range, Value, Weighted, is_number
+
+Content = Mapping[str, object]  # of a YAML mapping, not yet checked
 
 METHODS = ("grid", "random", "bayes")
 GOALS = ("maximize", "minimize")
@@ -69,37 +72,48 @@ def read_sweep_file(path: str | Path) -> SweepFile:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def parse(path: Path, content: Any) -> SweepFile:
+def parse(path: Path, content: object) -> SweepFile:
     """The sweep of a file's content."""
     content = mapping("a sweep file", content, KEYS)
     method = one_of("method", content.get("method"), METHODS)
-    metric = mapping("metric", content.get("metric"), ("name", "goal"))
-    if not isinstance(metric.get("name"), str):
-        raise ConfigError(f"metric.name={metric.get('name')} must be the name of a metric that a run logs")
-    goal = one_of("metric.goal", metric.get("goal", "minimize"), GOALS)  # W&B's default
+    metric, maximize = read_metric(content.get("metric"))
     parameters = mapping("parameters", content.get("parameters"))
     if not parameters:
         raise ConfigError("parameters={} must name a key to sweep")
-    run_cap = content.get("run_cap")
-    if run_cap is not None:
-        check_integer("run_cap", run_cap, least=1)
     flags, overrides = read_command(
-        content.get("command"), content.get("program"), [str(key).lstrip("+") for key in parameters]
+        content.get("command"), content.get("program"), [key.lstrip("+") for key in parameters]
     )
     return SweepFile(
         path=path,
         method=method,
-        metric=metric["name"],
-        maximize=goal == "maximize",
-        parameters={key: read_parameter(str(key), each, method) for key, each in parameters.items()},
+        metric=metric,
+        maximize=maximize,
+        parameters={key: read_parameter(key, each, method) for key, each in parameters.items()},
         flags=flags,
         overrides=overrides,
-        run_cap=run_cap,
+        run_cap=read_cap(content.get("run_cap")),
         early_terminate=content.get("early_terminate") is not None,
     )
 
 
-def read_parameter(key: str, content: Any, method: str) -> Distribution:
+def read_metric(content: object) -> tuple[str, bool]:
+    """What is compared: a metric's name, and whether more of it is better."""
+    metric = mapping("metric", content, ("name", "goal"))
+    name = metric.get("name")
+    if not isinstance(name, str):
+        raise ConfigError(f"metric.name={name} must be the name of a metric that a run logs")
+    return name, one_of("metric.goal", metric.get("goal", "minimize"), GOALS) == "maximize"  # W&B's default
+
+
+def read_cap(content: object) -> int | None:
+    """How many runs there are at most."""
+    if content is None:
+        return None
+    check_integer("run_cap", content, least=1)
+    return cast(int, content)
+
+
+def read_parameter(key: str, content: object, method: str) -> Distribution:
     """What a swept key may be."""
     name = f"parameters.{key}"
     if isinstance(content, dict) and "parameters" in content:
@@ -116,7 +130,7 @@ def read_parameter(key: str, content: Any, method: str) -> Distribution:
     return read_range(name, content, kind, method)
 
 
-def guess(content: Mapping[str, Any]) -> str:
+def guess(content: Content) -> str:
     """The distribution that W&B takes where the file names none."""
     if "value" in content:
         return "constant"
@@ -126,7 +140,7 @@ def guess(content: Mapping[str, Any]) -> str:
     return "int_uniform" if integers else "uniform"
 
 
-def read_choice(key: str, name: str, content: Mapping[str, Any], method: str) -> Choice:
+def read_choice(key: str, name: str, content: Content, method: str) -> Choice | Weighted:
     """Values that are listed."""
     values, probabilities = content["values"], content.get("probabilities")
     if not isinstance(values, list) or not values:
@@ -138,19 +152,16 @@ def read_choice(key: str, name: str, content: Mapping[str, Any], method: str) ->
         return Choice(values)
     if method != "random":
         raise ConfigError(f"{name}.probabilities={probabilities} is allowed with method=random only")
-    fits = isinstance(probabilities, list) and all(is_number(each) and each >= 0 for each in probabilities)
-    if not fits or len(probabilities) != len(values) or abs(sum(probabilities) - 1) > 1e-6:
+    listed = probabilities if isinstance(probabilities, list) else []
+    parts = [each for each in listed if is_number(each) and each >= 0]
+    if not len(parts) == len(listed) == len(values) or abs(sum(parts) - 1) > 1e-6:
         raise ConfigError(f"{name}.probabilities={probabilities} must be {len(values)} numbers that sum to 1")
-    return Choice(values, probabilities)
+    return Weighted(values, parts)
 
 
-def read_range(name: str, content: Mapping[str, Any], kind: str, method: str) -> Distribution:
+def read_range(name: str, content: Content, kind: str, method: str) -> Distribution:
     """Numbers between two; those in steps are as good as listed."""
-    low, high, step = content["min"], content["max"], content.get("q", 1)
-    for key, value in (("min", low), ("max", high), ("q", step)):
-        if not is_number(value) or (kind == "int_uniform" and not isinstance(value, int)):
-            kind_of_number = "an integer" if kind == "int_uniform" else "a number (1.0e-3, not 1e-3)"
-            raise ConfigError(f"{name}.{key}={value} must be {kind_of_number}")
+    low, high, step = (read_number(f"{name}.{key}", content.get(key, 1), kind) for key in ("min", "max", "q"))
     if low >= high:
         raise ConfigError(f"{name}.min={low} must be less than {name}.max={high}")
     if kind == "log_uniform_values" and low <= 0:
@@ -159,6 +170,19 @@ def read_range(name: str, content: Mapping[str, Any], kind: str, method: str) ->
         if method == "grid":
             raise ConfigError(f"{name}.distribution={kind} has no end of values for method=grid; allowed: values, q")
         return Range(float(low), float(high), log=kind == "log_uniform_values")
+    return read_steps(name, low, high, step)
+
+
+def read_number(name: str, value: object, kind: str) -> int | float:
+    """An end of a range, or the width of its steps."""
+    if is_number(value) and math.isfinite(value) and (kind != "int_uniform" or isinstance(value, int)):
+        return value
+    kind_of_number = "an integer" if kind == "int_uniform" else "a number (1.0e-3, not 1e-3)"
+    raise ConfigError(f"{name}={value} must be {kind_of_number}")
+
+
+def read_steps(name: str, low: int | float, high: int | float, step: int | float) -> Choice:
+    """Numbers between two in steps."""
     if step <= 0 or (high - low) / step > MOST_VALUES:
         raise ConfigError(f"{name}: min={low}, max={high} in steps of {step} must be at most {MOST_VALUES} values")
     first, last = round(low / step), round(high / step)  # W&B: round(x / q) * q
@@ -167,7 +191,7 @@ def read_range(name: str, content: Mapping[str, Any], kind: str, method: str) ->
     return Choice([float(f"{each * step:.10g}") for each in range(first, last + 1)])
 
 
-def plain(key: str, name: str, value: Any) -> Any:
+def plain(key: str, name: str, value: object) -> Value:
     """A value that reaches a run as W&B's agent writes it, KEY=VALUE; a text is in Hydra's grammar."""
     if not isinstance(value, bool | int | float | str) or value == "":
         raise ConfigError(
@@ -176,25 +200,23 @@ def plain(key: str, name: str, value: Any) -> Any:
     try:
         (parsed,) = OverridesParser.create().parse_overrides([f"{key}={value}"])
     except HydraException:
-        raise ConfigError(f"{name}={value} is not taken by Hydra; quote it for Hydra, too: \"'...'\"") from None
+        raise ConfigError(f"{name}={value} is not taken by Hydra; {QUOTED}") from None
     if parsed.is_sweep_override():
-        raise ConfigError(
-            f"{name}={value} is several values to Hydra; list them, or quote it for Hydra, too: \"'...'\""
-        )
+        raise ConfigError(f"{name}={value} is several values to Hydra; list them, or {QUOTED}")
     return value
 
 
-def mapping(name: str, value: Any, allowed: tuple[str, ...] | None = None) -> dict[str, Any]:
+def mapping(name: str, value: object, allowed: tuple[str, ...] | None = None) -> dict[str, object]:
     """A mapping, with no other keys than those allowed."""
     if not isinstance(value, dict):
         raise ConfigError(f"{name}={value} must be a mapping" + (f" of {', '.join(allowed)}" if allowed else ""))
     for key in value:
         if allowed and key not in allowed:
             raise ConfigError(f"{name} has an unknown key {key}={value[key]}; allowed: {', '.join(allowed)}")
-    return value
+    return {str(key): each for key, each in value.items()}
 
 
-def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
+def one_of(name: str, value: object, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise ConfigError(f"{name}={value} is unknown; allowed: {', '.join(allowed)}")
     return str(value)

@@ -7,20 +7,12 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from hydra import initialize_config_dir
-from hydra._internal.callbacks import Callbacks
-from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_config_search_path
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.config_search_path import SearchPathQuery
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.plugins import Plugins
 from hydra.core.utils import configure_log
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
-from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -29,13 +21,15 @@ from anx.errors import ConfigError
 from anx.experiment.check import processes_of
 from anx.experiment.command_line import quote
 from anx.experiment.messages import one_line
-from anx.experiment.overrides import config_folder, for_hydra
+from anx.experiment.overrides import for_hydra
+from anx.experiment.own_configs import check_choices, config_folder, config_folders
+from anx.internal.hydra import open_composer, open_launcher
 from anx.signals import Interrupted
 from anx.sweep.command import Flags
 
 log = logging.getLogger(__name__)
 
-Task = Callable[[DictConfig], Any]
+Task = Callable[[DictConfig], object]  # a run; a launcher's worker imports it by its name
 
 
 class Outcome(NamedTuple):
@@ -75,8 +69,9 @@ class Launches:
         """Why a configuration can't be launched; a launcher would lose the whole batch for it."""
         try:
             config = self._loader.load_sweep_config(self._config, list(overrides))
+            check_choices(config.hydra, config_folders())
             processes = processes_of(config)
-        except (HydraException, OmegaConfBaseException) as error:
+        except (ConfigError, HydraException, OmegaConfBaseException) as error:
             return one_line(error)
         if processes > 1:  # Lightning would start the others with the sweep's command line
             return f"trainer.devices times trainer.num_nodes is {processes}; a sweep's runs have one process each"
@@ -97,39 +92,19 @@ class Launches:
 @contextmanager
 def open_launches(overrides: Sequence[str], folder: Path, task: Task, flags: Flags) -> Iterator[Launches]:
     """What launches runs of `task` with `overrides`, into folders below `folder`, whose name is their group in W&B."""
-    with open_hydra(flags.config_dir) as hydra, wandb_group(folder.name):
+    own = None if flags.config_dir is None else Path(flags.config_dir)
+    if own is not None and not own.is_dir():
+        raise ConfigError(f"--config-dir={own} is no folder")
+    with open_composer(config_folder(), own) as composer, wandb_group(folder.name):
         overrides = for_hydra(overrides)
-        check_installed(hydra.config_loader, overrides)
-        config = hydra.compose_config(
-            flags.config_name or "config",
-            [*overrides, f"hydra.sweep.dir={quote(str(folder))}"],
-            run_mode=RunMode.MULTIRUN,
-        )
+        check_installed(composer.loader, overrides)
+        config = composer.compose(flags.config_name or "config", [*overrides, f"hydra.sweep.dir={quote(str(folder))}"])
+        check_choices(config.hydra, config_folders())
         configure_log(config.hydra.job_logging)
         for name in ("hydra", "hydra_plugins"):  # launchers announce what the sweep has said
             logging.getLogger(name).setLevel(logging.WARNING)
-        launcher = Plugins.instance().instantiate_launcher(
-            HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config)),
-            functools.partial(guarded, task),
-            config,
-        )
-        yield Launches(launcher, hydra.config_loader, config, list(config.hydra.overrides.task))
-
-
-@contextmanager
-def open_hydra(config_dir: str | None) -> Iterator[Hydra]:
-    """Hydra with our configs, and before them those in a user's folder, as --config-dir has it."""
-    with initialize_config_dir(config_folder(), version_base="1.3", job_name="run"):
-        if config_dir is not None:
-            if not Path(config_dir).is_dir():
-                raise ConfigError(f"--config-dir={config_dir} is no folder")
-            path = create_config_search_path(config_folder())
-            path.prepend("command-line", f"file://{Path(config_dir).absolute()}", SearchPathQuery(provider="schema"))
-            GlobalHydra.instance().clear()
-            Hydra.create_main_hydra2("run", path)
-        hydra = GlobalHydra.instance().hydra
-        assert hydra is not None
-        yield hydra
+        launcher = open_launcher(functools.partial(guarded, task), config, composer.loader)
+        yield Launches(launcher, composer.loader, config, list(config.hydra.overrides.task))
 
 
 @contextmanager

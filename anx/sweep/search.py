@@ -1,54 +1,84 @@
-"""Which points a sweep runs: all of a grid, random ones, or those that a search proposes from the results so far."""
+"""Which points a sweep runs: all of a grid, random ones, or those that a search proposes from the results so far.
+
+A search keeps nothing to itself. What it proposes follows from the points before and what came of them, so that a sweep
+goes on where it was once these are known.
+"""
 
 import itertools
 import math
-import random
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
-import nevergrad as ng
-import numpy as np
+import optuna
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from anx.sweep.distribution import Choice, Distribution, Point
+from anx.seeds import derive_seed
+from anx.sweep.distribution import Distribution, Point
 
-SEED = 0  # of every search: the same results lead to the same proposals, so that a sweep goes on where it was
-# A (1+1) evolution strategy for numbers and names at once, where W&B has a Gaussian process. Of eight solvers of
-# nevergrad's none did better within 24 runs of two synthetic problems, and it need not know the number of runs.
-BAYES = "PortfolioDiscreteOnePlusOne"
-FAILED = 1e20  # the loss of a point that failed: the solver compares only
+SEED = 0  # of every search
+PATIENCE = 100  # proposals in a row that bring nothing new before a search has seen all
+STARTUP = 5  # random points before TPE learns; Optuna's 10 would be half of a sweep of twenty runs
+
+
+class Result(NamedTuple):
+    """A point that was run."""
+
+    point: Point
+    value: float | None  # of the metric; None where the run failed
+
+
+class Search(Protocol):
+    """Which points a sweep runs. The same results lead to the same points."""
+
+    def planned(self, recorded: Sequence[Point]) -> Sequence[Point]:
+        """What is run whatever comes of it.
+
+        Args:
+            recorded: what this search has proposed before the sweep was cut off.
+        """
+
+    def propose(self, results: Sequence[Result], running: Sequence[Point]) -> Point | None:
+        """One more point, none of those before; None where there seems to be no other.
+
+        Args:
+            results: of the points before, in their order.
+            running: the points after those, of which nothing is known yet.
+        """
 
 
 class Grid:
     """Every combination of values, the last key varying fastest; `size` of them."""
 
     def __init__(self, parameters: Mapping[str, Distribution]) -> None:
-        values = [each.values for each in parameters.values() if isinstance(each, Choice)]  # a grid has no others
-        self.size = math.prod(map(len, values))
-        self._points = (dict(zip(parameters, each, strict=True)) for each in itertools.product(*values))
+        self._parameters = parameters
+        self.size = math.prod(len(each.values) for each in parameters.values())
 
-    def ask(self) -> Point:
-        return next(self._points)
+    def planned(self, recorded: Sequence[Point]) -> Sequence[Point]:
+        combinations = itertools.product(*(each.values for each in self._parameters.values()))
+        return [dict(zip(self._parameters, each, strict=True)) for each in combinations]
 
-    def tell(self, point: Point, value: float | None) -> None:
-        """A grid does not care."""
+    def propose(self, results: Sequence[Result], running: Sequence[Point]) -> Point | None:
+        return None
 
 
 class Random:
-    """Points drawn independently of the results."""
+    """Points drawn by chance, whatever came of those before."""
 
     def __init__(self, parameters: Mapping[str, Distribution]) -> None:
         self._parameters = parameters
-        self._generator = random.Random(SEED)
 
-    def ask(self) -> Point:
-        return {key: each.sample(self._generator) for key, each in self._parameters.items()}
+    def planned(self, recorded: Sequence[Point]) -> Sequence[Point]:
+        return recorded
 
-    def tell(self, point: Point, value: float | None) -> None:
-        """Chance does not care."""
+    def propose(self, results: Sequence[Result], running: Sequence[Point]) -> Point | None:
+        before = [*(each.point for each in results), *running]
+        study = make_study(RandomSampler(seed=seed_of(len(before))))
+        return ask_for_new(study, self._parameters, before)
 
 
 class Bayes:
-    """Points that nevergrad proposes from the results.
+    """Points that Optuna's TPE proposes from the results (Bergstra et al. 2011).
 
     Args:
         parameters: the swept keys.
@@ -57,23 +87,49 @@ class Bayes:
 
     def __init__(self, parameters: Mapping[str, Distribution], maximize: bool) -> None:
         self._parameters = parameters
-        self._sign = -1 if maximize else 1
-        space = ng.p.Dict(**{key: each.variable() for key, each in parameters.items()})
-        space.random_state = np.random.RandomState(SEED)
-        self._solver = ng.optimizers.registry[BAYES](space, budget=None, num_workers=1)
-        self._asked: list[tuple[Point, Any]] = []  # points, and nevergrad's candidates for them, not yet told
+        self._maximize = maximize
 
-    def ask(self) -> Point:
-        candidate = self._solver.ask()
-        point = {key: each.cast(candidate.value[key]) for key, each in self._parameters.items()}
-        self._asked.append((point, candidate))
-        return point
+    def planned(self, recorded: Sequence[Point]) -> Sequence[Point]:
+        return recorded
 
-    def tell(self, point: Point, value: float | None) -> None:
-        """The metric's value at a point that was asked for, None where it failed."""
-        index = [asked for asked, _ in self._asked].index(point)
-        _, candidate = self._asked.pop(index)
-        self._solver.tell(candidate, FAILED if value is None else self._sign * value)
+    def propose(self, results: Sequence[Result], running: Sequence[Point]) -> Point | None:
+        before = [*(each.point for each in results), *running]
+        # The keys go together; a point that is running is taken for a bad one, so that those at once differ.
+        sampler = TPESampler(seed=seed_of(len(before)), n_startup_trials=STARTUP, multivariate=True, constant_liar=True)
+        study = make_study(sampler, self._maximize)
+        study.add_trials([self._trial(*each) for each in results])
+        study.add_trials([self._trial(each, None, TrialState.RUNNING) for each in running])
+        return ask_for_new(study, self._parameters, before)
+
+    def _trial(self, point: Point, value: float | None, state: TrialState | None = None) -> FrozenTrial:
+        """A point as Optuna has it. One that failed is pruned to it, and so the worst; FAIL would have it forgotten."""
+        if state is None:
+            state = TrialState.PRUNED if value is None else TrialState.COMPLETE
+        return create_trial(
+            state=state,
+            value=value,
+            params={key: each.parameter_of(point[key]) for key, each in self._parameters.items()},
+            distributions={key: each.space for key, each in self._parameters.items()},
+        )
 
 
-Search = Grid | Random | Bayes
+def make_study(sampler: BaseSampler, maximize: bool = True) -> optuna.Study:
+    """A study that is in memory only and says nothing."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.create_study(sampler=sampler, direction="maximize" if maximize else "minimize")
+
+
+def ask_for_new(study: optuna.Study, parameters: Mapping[str, Distribution], before: Sequence[Point]) -> Point | None:
+    """The first point that a study proposes and that is none of those before; None where it proposes no other."""
+    known = {tuple(map(str, point.values())) for point in before}  # 1 is not true
+    for _ in range(PATIENCE):
+        found = study.ask({key: each.space for key, each in parameters.items()}).params
+        point = {key: each.value_of(found[key]) for key, each in parameters.items()}
+        if tuple(map(str, point.values())) not in known:
+            return point
+    return None
+
+
+def seed_of(number: int) -> int:
+    """The seed of the proposal after `number` points."""
+    return derive_seed(SEED, number + 1)

@@ -1,7 +1,5 @@
 """A sweep's results: a row a run, and the means over seeds."""
 
-import csv
-import io
 import math
 import statistics
 from collections.abc import Iterable, Sequence
@@ -9,9 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
-from rich.table import Table
 
 from anx.sweep.distribution import Point, Value
+from anx.views import table
+from anx.views.table import Table
 
 
 class Row(NamedTuple):
@@ -54,71 +53,70 @@ def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
     return statistics.fmean(values), error
 
 
-class Content(NamedTuple):
-    """A table as texts."""
-
-    title: str
-    header: list[str]
-    rows: list[list[str]]
-
-
-def contents(rows: Sequence[Row], metric: str, maximize: bool) -> list[Content]:
+def contents(rows: Sequence[Row], metric: str, maximize: bool) -> list[Table]:
     """The tables of a sweep: of its settings where seeds are swept, and of its runs."""
-    keys = list(dict.fromkeys(key for row in rows for key in row.point))
-    tables = []
-    if "seed" in keys and any(row.value is not None for row in rows):
-        settings = [key for key in keys if key != "seed"]
-        tables.append(
-            Content(
-                f"{metric}, mean over seeds",
-                [*settings, "mean", "std. error", "runs"],
-                [
-                    [
-                        *(str(each.point[key]) for key in settings),
-                        f"{each.mean:.6g}",
-                        "-" if math.isnan(each.sem) else f"{each.sem:.3g}",
-                        str(each.runs),
-                    ]
-                    for each in means(rows, maximize)
-                ],
-            )
-        )
+    seeds = "seed" in swept(rows) and any(row.value is not None for row in rows)
+    return [*([of_settings(rows, metric, maximize)] if seeds else []), of_runs(rows, metric, maximize)]
+
+
+def of_settings(rows: Sequence[Row], metric: str, maximize: bool) -> Table:
+    """The mean over seeds of each setting of the other keys."""
+    keys = [key for key in swept(rows) if key != "seed"]
     lines = [
-        [*(str(row.point[key]) for key in keys), "-" if row.value is None else f"{row.value:.6g}", row.reason]
+        [
+            *(str(each.point[key]) for key in keys),
+            f"{each.mean:.6g}",
+            "-" if math.isnan(each.sem) else f"{each.sem:.3g}",
+            str(each.runs),
+        ]
+        for each in means(rows, maximize)
+    ]
+    header = [*keys, "mean", "std. error", "runs"]
+    return Table(header, lines, "r" * len(header), f"{metric}, mean over seeds")
+
+
+def of_runs(rows: Sequence[Row], metric: str, maximize: bool) -> Table:
+    """A row a run, and where one failed, why."""
+    keys, failed = swept(rows), any(row.reason for row in rows)
+    lines = [
+        [
+            *(str(row.point[key]) for key in keys),
+            "-" if row.value is None else f"{row.value:.6g}",
+            *([row.reason] if failed else []),
+        ]
         for row in rank(rows, maximize)
     ]
-    header = [*keys, metric, "failed"]
-    if not any(row.reason for row in rows):
-        header, lines = header[:-1], [line[:-1] for line in lines]
-    return [*tables, Content("runs", header, lines)]
+    header = [*keys, metric, *(["failed"] if failed else [])]
+    return Table(header, lines, "r" * (len(keys) + 1) + "l" * failed, "runs")
+
+
+def swept(rows: Iterable[Row]) -> list[str]:
+    """The swept keys."""
+    return list(dict.fromkeys(key for row in rows for key in row.point))
 
 
 def to_csv(rows: Sequence[Row], metric: str, maximize: bool) -> str:
     """A row a run: the swept keys, the metric's value in full, the folder, why it failed."""
-    keys = list(dict.fromkeys(key for row in rows for key in row.point))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*keys, metric, "folder", "failed"])
-    for row in rank(rows, maximize):
-        value = "" if row.value is None else row.value
-        writer.writerow([*(row.point[key] for key in keys), value, row.folder, row.reason])
-    return text.getvalue()
+    keys = swept(rows)
+    lines = [
+        [
+            *(str(row.point[key]) for key in keys),
+            "" if row.value is None else str(row.value),
+            str(row.folder),
+            row.reason,
+        ]
+        for row in rank(rows, maximize)
+    ]
+    header = [*keys, metric, "folder", "failed"]
+    return table.to_csv(Table(header, lines, "l" * len(header)))
 
 
-def to_markdown(title: str, tables: Iterable[Content]) -> str:
-    parts = [f"# {title}"]
-    for table in tables:
-        lines = [table.header, ["---"] * len(table.header), *table.rows]
-        escaped = [" | ".join(cell.replace("|", "\\|") for cell in line) for line in lines]
-        parts += [f"## {table.title}", "\n".join(f"| {line} |" for line in escaped)]
-    return "\n\n".join(parts) + "\n"
+def to_markdown(title: str, tables: Iterable[Table]) -> str:
+    """The tables of a sweep under its title."""
+    return "\n\n".join([f"# {title}", *map(table.to_markdown, tables)]) + "\n"
 
 
-def print_tables(console: Console, tables: Iterable[Content]) -> None:
-    for content in tables:
-        table = Table(title=content.title, title_justify="left")
-        for header in content.header:
-            table.add_column(header, justify="left" if header == "failed" else "right", overflow="fold")
-        for line in content.rows:
-            table.add_row(*line)
-        console.print(table)
+def print_tables(console: Console, tables: Iterable[Table]) -> None:
+    """The tables of a sweep for a person to read."""
+    for each in tables:
+        table.print_table(console, each)

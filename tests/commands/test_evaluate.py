@@ -133,7 +133,8 @@ def test_another_part_than_the_file_has_is_refused_where_the_weights_do_not_fit(
     ("override", "says"),
     [
         ("env=pang", "env=pang is unknown"),
-        ("env=car_racing", "env=car_racing needs rollout=host"),
+        ("env=car_racing", "splitter=ScalarSplitter takes a vector"),
+        ("rollout=host", "env=cartpole needs rollout=device, not rollout=host"),
         ("+ablation=raw_values", "ablation=raw_values is for agents with neuron FrameDifferenceNeuron"),
         ("policy.hidden_size=3", "hidden_size"),
         ("+policy.hidden_size=3", "policy.hidden_size=3 is no argument of MLPPolicy"),
@@ -176,7 +177,7 @@ def test_an_experiment_that_is_chosen_replaces_what_the_file_says_and_that_is_sa
 
 def test_each_run_of_a_multirun_has_its_own_files_agent(files, monkeypatch, tmp_path):
     seen = []
-    monkeypatch.setattr(anx.commands.evaluate, "print_table", lambda config, *rest: seen.append(config))
+    monkeypatch.setattr(anx.commands.evaluate, "print_results", lambda config, *rest: seen.append(config))
     paths = f"weights={files['linear']},{files['mlp']}"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(

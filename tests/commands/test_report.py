@@ -9,10 +9,11 @@ from conftest import compose, make_agent
 from omegaconf import OmegaConf
 
 import anx.commands.report
-from anx.commands.report import flatten, write_report
+from anx.commands.report import write_report
 from anx.commands.run import train
 from anx.experiment.weights import write_agent
 from anx.files import write_whole
+from anx.views.report import flatten
 
 SMALL = ["+budget=smoke", "env.max_steps=30", "trainer.max_steps=2"]
 OWN_REPORT = ["report.figures=true", "report.film=true"]  # the tests' configurations switch them off
@@ -110,7 +111,7 @@ def test_results_are_safe_before_anything_is_drawn(tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError("no space left")
 
-    monkeypatch.setattr(anx.commands.report, "study", fail)
+    monkeypatch.setattr("anx.views.report.study", fail)
     with pytest.raises(OSError, match="no space left"):
         train(compose(*SMALL, "report.figures=true", "logger=csv", "callbacks.pictures=null", f"run_dir={tmp_path}"))
     assert json.loads((tmp_path / "report.json").read_text())["generations"] == 2
@@ -128,6 +129,60 @@ def test_without_ffmpeg_the_report_has_no_film_and_says_so(finished, tmp_path, m
     assert "data:video" not in page
     assert pictures(page).keys() >= FIGURES  # those that were there
     assert "No ffmpeg exe could be found" in caplog.text
+
+
+@pytest.fixture
+def of_another_learner(tmp_path):
+    """The folder of a run whose learner has other words, validations and metrics than evolution."""
+    config = compose(*SMALL, "trainer.max_steps=9", f"run_dir={tmp_path}")
+    config.learner = {"_target_": "somebody.Cloning"}
+    OmegaConf.save(config, tmp_path / "config.yaml", resolve=True)
+    rows = [
+        "step,train/loss,validation/noisy_mean,validation/teacher_mean,validation/loss",
+        "0,3,1.25,1.5,8",
+        "6,2,,,7",
+    ]
+    (tmp_path / "metrics.csv").write_text("\n".join(rows) + "\n")
+    return tmp_path
+
+
+def test_a_report_speaks_of_another_learners_steps_and_of_whatever_it_has_validated(of_another_learner):
+    page = write_report(of_another_learner, film=False, figures=False).read_text()
+    assert "7 of 9 steps" in page
+    assert re.search(r"last validation 1\.5 with teacher inputs,\s+1\.2 with noisy ones", page)
+    assert "The agent's return on held-out episodes" in page
+    assert "a row a step" in page
+    for word in ("generation", "shuffled inputs</h2>", "population"):
+        assert word not in page.split("<h2>Configuration")[0]
+
+
+def test_a_report_shows_whatever_the_final_evaluation_holds_by_its_names(of_another_learner):
+    numbers = {"mean": 2.0, "std": 1.0, "sem": 0.5, "episodes": 4}
+    report = {"name": "cartpole", "steps": 9, "seed": 0, "noisy": numbers, "teacher": {**numbers, "mean": 3.0}}
+    report["agent"] = {"step": 8, "chosen_by": "validation/teacher_mean", "score": 1.5}
+    write_whole(of_another_learner / "report.json", json.dumps(report))
+    page = write_report(of_another_learner, film=False, figures=False).read_text()
+    assert re.search(r"<b>3\.0 ± 0\.5</b> teacher,\s+2\.0 ± 0\.5 noisy, after\s+9 steps", page)
+    assert re.findall(r"<tr><th>(\w+)</th><td>", page)[:2] == ["noisy", "teacher"]
+    assert re.search(r"that of step 8, 1\.5 by\s+validation/teacher_mean", page)
+    report["agent"] = {"step": 9, "chosen_by": None, "score": None}
+    write_whole(of_another_learner / "report.json", json.dumps(report))
+    page = write_report(of_another_learner, film=False, figures=False).read_text()
+    assert "Of the last agent, after step 9: none was validated" in page
+
+
+def test_a_learner_of_a_package_that_is_trusted_says_what_its_steps_are_called(
+    of_another_learner, tmp_path, monkeypatch
+):
+    (tmp_path / "somebody.py").write_text(
+        "from anx.learners.base import Words\n\nclass Cloning:\n    words = Words('epoch', 'epochs')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "7 of 9 steps" in write_report(of_another_learner, film=False, figures=False).read_text()
+    assert "somebody" not in sys.modules
+    page = write_report(of_another_learner, film=False, figures=False, trust=["somebody"]).read_text()
+    assert sys.modules.pop("somebody")
+    assert "7 of 9 epochs" in page
 
 
 @pytest.mark.parametrize("content", [None, "- a list", "name: of something else"])

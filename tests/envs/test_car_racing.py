@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from anx.envs.car_racing import SIZE, CarRacing, Cars, Look, replace_grass
+from anx.envs.car_racing import CarRacing
+from anx.envs.car_racing.cars import Cars
+from anx.envs.car_racing.look import SIZE, Look, replace_grass
+from anx.envs.vector import AtOnce
 
 SIMULATORS = [
     pytest.param("envpool", marks=pytest.mark.skipif(not find_spec("envpool"), reason="needs EnvPool")),
@@ -107,7 +110,7 @@ class Simulators(gymnasium.vector.VectorEnv):
 
 
 def ends(rewards, patience):
-    cars = Cars(Simulators(rewards), Look(4, False, None), patience)
+    cars = Cars(AtOnce(Simulators(rewards)), Look(4, False, None), patience)
     cars.reset(seed=[0, 1])
     return [cars.step(np.zeros((2, 3)))[3].tolist() for _ in rewards]
 
@@ -123,7 +126,7 @@ def test_steps_of_negative_reward_in_a_row_end_an_episode_in_training_only():
 
 
 def test_the_first_frame_fills_the_stack_and_new_ones_come_last():
-    cars = Cars(Simulators([(0, 0)] * 9), Look(4, False, None), None)
+    cars = Cars(AtOnce(Simulators([(0, 0)] * 9)), Look(4, False, None), None)
     observation, _ = cars.reset(seed=[0, 1])
     assert observation[0, :, 0, 0].tolist() == [0, 0, 0, 0]
     for t in range(1, 6):
@@ -164,5 +167,5 @@ def test_a_background_is_a_file_or_comes_along_by_name(make, simulator, tmp_path
 def test_a_background_that_is_no_picture_is_refused_by_name(tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     for path in (tmp_path / "text.png", tmp_path / "missing.png"):
-        with pytest.raises(ValueError, match=r"env\.background=.* one of clouds, hills, mosaic, stripes"):
+        with pytest.raises(ValueError, match=r"^background=.* one of clouds, hills, mosaic, stripes"):
             CarRacing(background=str(path))

@@ -6,8 +6,8 @@ import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
 
-import anx  # noqa: F401 (registers the environment)
 from anx.envs.cartpole import CartPoleState, CartPoleSwingUpHarder
+from anx.envs.registration import ID
 
 
 def reference_step(x, v, theta, w, action):
@@ -57,12 +57,12 @@ def test_more_episodes_leave_the_first_starts_as_they_were():
 
 def test_gymnasium_accepts_the_environment_and_cuts_it_at_a_thousand_steps():
     with pytest.warns(UserWarning, match="infinity"):  # its observations have no bounds
-        check_env(gymnasium.make("anx/CartPoleSwingUpHarder-v0", render_mode="rgb_array").unwrapped)
-    assert gymnasium.spec("anx/CartPoleSwingUpHarder-v0").max_episode_steps == 1000
+        check_env(gymnasium.make(f"anx.envs.registration:{ID}", render_mode="rgb_array").unwrapped)
+    assert gymnasium.spec(ID).max_episode_steps == 1000
 
 
 def test_gymnasiums_environment_is_the_torch_environment():
-    env = gymnasium.make("anx/CartPoleSwingUpHarder-v0")
+    env = gymnasium.make(f"anx.envs.registration:{ID}")
     observation, _ = env.reset(seed=4)
     state = env.unwrapped._state
     for action in (0.5, -1.0, 2.0):
@@ -75,7 +75,7 @@ def test_gymnasiums_environment_is_the_torch_environment():
 
 
 def test_the_picture_shows_the_cart_where_it_is():
-    env = gymnasium.make("anx/CartPoleSwingUpHarder-v0", render_mode="rgb_array")
+    env = gymnasium.make(f"anx.envs.registration:{ID}", render_mode="rgb_array")
     env.reset(seed=0)
     world = env.unwrapped
     columns = []

@@ -17,6 +17,6 @@ SIMULATORS = [
 @pytest.mark.parametrize(("env", "module", "says"), SIMULATORS)
 def test_a_missing_simulator_is_named_in_one_line_with_what_installs_it(env, module, says, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)  # importing it fails
-    monkeypatch.setattr("anx.envs.car_racing.find_spec", lambda name: None)
+    monkeypatch.setattr("anx.envs.car_racing.env.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=rf"^{says}$"):
         env().make(2, training=True)

@@ -50,6 +50,9 @@ def test_the_emulator_has_no_more_threads_than_cores_that_are_ours_and_games(thr
     told = []
 
     class Emulator(gymnasium.vector.VectorEnv):
+        num_envs = 9
+        single_observation_space = single_action_space = gymnasium.spaces.Discrete(6)
+
         def __init__(self, game, **options):
             told.append(options["num_threads"])
 

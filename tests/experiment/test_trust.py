@@ -12,13 +12,16 @@ from omegaconf import OmegaConf
 
 import anx.commands.evaluate
 from anx.commands.report import write_report
-from anx.envs.car_racing import BACKGROUNDS, read_picture
+from anx.commands.run import run
+from anx.envs.car_racing.look import BACKGROUNDS, read_picture
 from anx.errors import ConfigError
 from anx.experiment.build import AGENT_KEYS
 from anx.experiment.trust import check_agent_config, components, packages_to_trust, trust_override
 from anx.experiment.weights import write_agent
 from anx.sweep.file import read_sweep_file
-from anx.sweep.sweep import Sweep
+from anx.sweep.runner import Sweep
+
+GYMNASIUM = {"_target_": "anx.envs.gymnasium.GymnasiumEnv"}
 
 MODULE = """
 import os
@@ -111,6 +114,10 @@ def hostile(canary):
         "a list for a name": ("env", {"_target_": ["os", "system"]}),
         "a list for a part": ("env", ["os.system", shell]),
         "nothing for a part": ("splitter", None),
+        "a package that gymnasium imports": ("env", {**GYMNASIUM, "id": "stranger:Env-v0"}),
+        "one that is anx's": ("env", {**GYMNASIUM, "id": "anx.sweep.__main__:Env-v0"}),
+        "an environment's path": ("env", {**GYMNASIUM, "id": "CartPole-v1", "kwargs": {"file": "/etc/passwd"}}),
+        "an environment's environment": ("env", {**GYMNASIUM, "id": "GymV26Environment-v0", "kwargs": {"a": ["b:c"]}}),
     }
 
 
@@ -157,6 +164,19 @@ def test_a_component_of_a_package_that_is_trusted_is_built(evaluate, canary):
     said["neuron"]["hidden_size"] = "many"
     code, printed = evaluate(agent, said, "trust=[stranger]")
     assert (code, "neuron.hidden_size=many must be an integer" in printed.err) == (2, True)
+
+
+def test_an_id_imports_the_package_that_is_trusted_and_its_options_are_free(agent_config, canary):
+    agent_config["env"] = {**GYMNASIUM, "id": "stranger.envs:Env-v0", "kwargs": {"file": "/some/where"}}
+    for trust in ([], ["strange"], ["stranger.envs.more"]):
+        with pytest.raises(
+            ConfigError, match=r"env\.id=stranger\.envs:Env-v0 imports stranger\.envs, .* say trust=\[str"
+        ):
+            check_agent_config(agent_config, "weights=a", trust)
+    check_agent_config(agent_config, "weights=a", ["stranger"])
+    assert packages_to_trust(agent_config) == ["stranger"]
+    assert trust_override(agent_config) == ["trust=[stranger]"]
+    assert not canary.exists()  # a check imports nothing that gymnasium would
 
 
 @pytest.mark.parametrize(
@@ -206,6 +226,8 @@ SWEEPS = {
     "a mapping": ({"+callbacks.mine": {"value": "{_target_: stranger.Neuron}"}}, [], "say trust=[stranger]"),
     "among values": ({"neuron": {"values": ["lstm", "{a: [{_target_: os.system}]}"]}}, [], "say trust=[os]"),
     "arguments": ({"+neuron._args_": {"values": ["[1]"]}}, [], "is no component's name"),
+    "an id": ({"env.id": {"value": "stranger:Env-v0"}}, ["env=gymnasium"], "say trust=[stranger]"),
+    "an environment's options": ({"env.kwargs.path": {"values": ["a.b", "c"]}}, [], "could lead anywhere"),
     "in the command": ({"seed": {"value": 0}}, ["+report.x={_target_:os.system}"], "say trust=[os]"),
     "Hydra itself": (
         {"seed": {"value": 0}},
@@ -223,12 +245,12 @@ def test_a_sweep_file_is_read_as_carefully(tmp_path, canary, parameters, overrid
     (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(content))
     file = read_sweep_file(tmp_path / "sweep.yaml")
     with pytest.raises(ConfigError) as refused:
-        Sweep(file, tmp_path / "runs", None, [])
+        Sweep(file, tmp_path / "runs", None, [], run)
     assert str(refused.value).startswith(f"{tmp_path / 'sweep.yaml'}: ")
     assert says in str(refused.value)
     assert not canary.exists()
     if "stranger" in says:
-        Sweep(file, tmp_path / "runs", None, ["trust=[stranger]"])
+        Sweep(file, tmp_path / "runs", None, ["trust=[stranger]"], run)
 
 
 @pytest.mark.parametrize("kind", ["EPS", "a pipe", "a folder", "a text"])
@@ -242,7 +264,7 @@ def test_a_picture_that_a_file_names_is_opened_as_a_picture_only(tmp_path, kind)
         path.mkdir()
     else:
         path.write_text("text")
-    with pytest.raises(ValueError, match=r"env\.background=.* is neither a picture file nor one of clouds"):
+    with pytest.raises(ValueError, match=r"^background=.* is neither a picture file nor one of clouds"):
         read_picture(str(path))
     assert read_picture(str(BACKGROUNDS / "hills.png")).size > (0, 0)
 

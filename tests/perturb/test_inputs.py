@@ -51,7 +51,7 @@ def test_occlude_keeps_the_same_share_of_inputs_for_the_episode():
 
 
 def test_occluding_every_input_is_refused():
-    with pytest.raises(ValueError, match=r"occlude\.ratio=0\.95 removes all 5 inputs; allowed: less than 0\.9"):
+    with pytest.raises(ValueError, match=r"^ratio=0\.95 removes all 5 inputs; allowed: less than 0\.9"):
         Occlude(ratio=0.95).num_inputs(5)
 
 
@@ -66,6 +66,6 @@ def test_occluding_every_input_is_refused():
         lambda: Occlude(ratio=-0.1),
     ],
 )
-def test_numbers_out_of_range_are_refused_by_key(wrong):
-    with pytest.raises(ValueError, match=r"^perturbations\.\w+\.\w+="):
+def test_numbers_out_of_range_are_refused_by_name(wrong):
+    with pytest.raises(ValueError, match=r"^\w+="):
         wrong()

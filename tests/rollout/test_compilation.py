@@ -12,7 +12,6 @@ from torch import nn
 
 from anx.envs.cartpole import CartPoleSwingUpHarder
 from anx.population import num_parameters
-from anx.rollout import compilation
 from anx.rollout.compilation import CannotCompileError, CompiledStep
 from anx.rollout.decompositions import OWN
 from anx.rollout.device import DeviceRollout
@@ -35,7 +34,7 @@ def broken_compiler(monkeypatch):
     def fail(*arguments):
         raise FileNotFoundError("Python.h: No such file or directory")
 
-    monkeypatch.setattr(compilation, "_compile_graph", fail)
+    monkeypatch.setattr("anx.internal.compiler.compile_graph", fail)
 
 
 def test_without_a_working_compiler_auto_runs_uncompiled_and_says_so_once(broken_compiler, caplog):
@@ -104,7 +103,7 @@ def test_what_an_episode_comes_to_does_not_depend_on_how_many_cores_share_the_po
         rollout.threads = threads
         assert torch.equal(rollout(population_of(agent, 7), 6, 1).returns, one.returns)
     assert torch.equal(rollout(population_of(agent, 7)[3:5], 6, 1).returns, one.returns[3:5])
-    (step,) = rollout._compiled.values()
+    (step,) = rollout.compile._steps.values()
     assert all(each.call for each in step._compiled.values())  # recorded: else threads would wait for one another
 
 

@@ -78,9 +78,9 @@ def test_a_compiled_rollout_gives_the_returns_of_an_eager_one_for_any_number_of_
 def test_auto_compiles_only_for_populations_of_a_thousand_jobs():
     agent, _ = make_agent()
     rollout = DeviceRollout(agent, CartPoleSwingUpHarder())
-    assert not rollout._compiles(1, 4000)
-    assert not rollout._compiles(62, 16)
-    assert rollout._compiles(63, 16)
+    assert not rollout.compiles(1, 4000)
+    assert not rollout.compiles(62, 16)
+    assert rollout.compiles(63, 16)
 
 
 @pytest.mark.parametrize("compact_every", [1, 7, 1000])

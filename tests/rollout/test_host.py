@@ -5,13 +5,15 @@ import numpy as np
 import pytest
 import torch
 from conftest import make_agent
+from gymnasium.vector.utils import batch_space
 from toys import Walk
 
 from anx.envs.workers import Workers
 from anx.perturb.inputs import Duplicate, Noise, Occlude, Shuffle
 from anx.population import num_parameters, set_vector
 from anx.rollout.host import HostRollout
-from anx.rollout.slots import Jobs, episode_seeds, to_space
+from anx.rollout.jobs import Jobs, episode_seeds
+from anx.rollout.slots import to_space
 from anx.spec import Spec
 
 
@@ -38,6 +40,7 @@ class Flickers(gymnasium.vector.VectorEnv):
 
     def __init__(self, slots):
         self.num_envs = slots
+        self.action_space = batch_space(self.single_action_space, slots)
         self.games = [None] * slots
 
     def observe(self):

@@ -4,9 +4,10 @@ from conftest import make_agent
 
 from anx.perturb.inputs import Shuffle
 from anx.population import get_vector
-from anx.rollout.base import STEPS, Moment, Rollout
+from anx.rollout.base import Rollout
 from anx.rollout.device import DeviceRollout
-from anx.views.figures import attention_by_query, attention_figure, latent_figure
+from anx.rollout.trace import STEPS, Moment
+from anx.views.figures import attention_by_query, attention_over_time, latent_figure
 
 
 class Film(Rollout):
@@ -34,7 +35,7 @@ def size(trace):
 
 @pytest.mark.parametrize("steps", [1, 7, 8, 9, 16, 17, 100])
 def test_a_trace_keeps_evenly_spaced_steps_and_every_reward(steps, monkeypatch):
-    monkeypatch.setattr("anx.rollout.base.STEPS", 8)
+    monkeypatch.setattr("anx.rollout.trace.STEPS", 8)
     agent, _ = make_agent()
     trace = Film(agent, (5,), steps).trace(get_vector(agent), 0)
     assert trace.rewards.tolist() == list(range(steps))
@@ -58,7 +59,7 @@ def test_a_kept_step_holds_what_figures_show_and_no_more(experiment):
 
 
 def test_the_figures_of_a_long_episode_show_the_steps_that_are_kept(monkeypatch):
-    monkeypatch.setattr("anx.rollout.base.STEPS", 16)
+    monkeypatch.setattr("anx.rollout.trace.STEPS", 16)
     agent, env = make_agent("env.max_steps=100")
     rollout, vector = DeviceRollout(agent, env), get_vector(agent)
     plain, shuffled = rollout.trace(vector, 2), rollout.trace(vector, 2, [Shuffle()])
@@ -70,7 +71,7 @@ def test_the_figures_of_a_long_episode_show_the_steps_that_are_kept(monkeypatch)
     difference = latent_figure(plain, shorter).axes[2].lines[0]
     assert difference.get_xdata().tolist() == plain.steps[::2].tolist()
     assert difference.get_ydata() == pytest.approx([1.0] * len(plain.steps[::2]), abs=1e-12)
-    for figure in (attention_figure(shuffled, agent.splitter), attention_by_query(shuffled, env.spec.inputs)):
+    for figure in (attention_over_time(shuffled, ()), attention_by_query(shuffled, env.spec.inputs)):
         image = figure.axes[0].images[0]
         assert image.get_array().shape == (5, len(shuffled.steps))
         assert image.get_extent()[:2] == [0, len(shuffled.rewards)]

@@ -11,7 +11,8 @@ from anx.experiment.build import build_rollout
 from anx.experiment.check import check
 from anx.sweep.file import read_sweep_file
 from anx.sweep.points import to_overrides
-from anx.sweep.sweep import find_count, make_search
+from anx.sweep.runner import find_count, make_search
+from anx.sweep.search import Result
 
 SWEEPS = sorted((Path(__file__).parents[2] / "sweeps").glob("*.yaml"))
 SAMPLES = 20  # of a search
@@ -21,12 +22,15 @@ SAMPLES = 20  # of a search
 def test_every_point_of_a_sweep_composes_and_builds(path):
     file = read_sweep_file(path)
     search = make_search(file)
-    for index in range(find_count(file, None if file.method == "grid" else SAMPLES)):
-        point = search.ask()
+    points = list(search.planned([]))
+    while len(points) < find_count(file, None if file.method == "grid" else SAMPLES):
+        point = search.propose([Result(each, float(index)) for index, each in enumerate(points)], [])
+        assert point is not None
+        points.append(point)
+    for point in points:
         config = compose(*file.overrides, *to_overrides(point))
         check(config)
         build_rollout(config)[1].close()
-        search.tell(point, float(index))
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from anx.learners.base import Learner
 from anx.perturb.inputs import Shuffle
 from anx.population import get_vector
 from anx.seeds import VALIDATION, derive_seed
-from anx.views.figures import draw, save
+from anx.views.figures import figures_of, save
 
 
 class AttentionPictures(Callback):
@@ -36,7 +36,7 @@ class AttentionPictures(Callback):
             return
         learner = cast(Learner, pl_module)
         trace = learner.rollout.trace(get_vector(learner.agent), self.seed, [Shuffle()])
-        for name, figure in draw(learner.rollout, trace).items():
+        for name, figure in figures_of(learner.rollout, trace).items():
             self.folder.mkdir(parents=True, exist_ok=True)
             path = self.folder / f"{name}_{trainer.global_step:06d}.png"
             save(figure, path)

@@ -2,26 +2,15 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from anx.rollout.base import QUERIES, Trace, evenly_spaced
-from anx.views.figures.drawing import colour_scale, newest_frame
-
-
-def attention_figure(trace: Trace, splitter: Any, names: Sequence[str] = ()) -> Figure:
-    """What the agent attends to: over time for scalars, on the frame for patches.
-
-    Args:
-        trace: of an agent with attention.
-        splitter: that made the inputs.
-        names: of scalars.
-    """
-    return attention_over_time(trace, names) if trace.scalars else attention_on_frames(trace, splitter)
+from anx.rollout.trace import QUERIES, Trace, evenly_spaced
+from anx.views.figures.drawing import colour_scale, draw_rows
+from anx.views.patches import MOST_ATTENDED, Patches, corner_of, most_attended, newest_frame
 
 
 def attention_over_time(trace: Trace, names: Sequence[str]) -> Figure:
@@ -33,9 +22,7 @@ def attention_over_time(trace: Trace, names: Sequence[str]) -> Figure:
     attention = in_environments_order(trace.attention, trace.origins, count).cpu().numpy()
     figure = Figure(figsize=(8, 3 + max(1.5, 0.17 * count)), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(max(2.2, 0.25 * count), 1))
-    image = top.imshow(
-        attention.T, aspect="auto", interpolation="nearest", extent=(0, steps, count, 0), **colour_scale(attention)
-    )
+    image = draw_rows(top, attention, steps, colour_scale(attention))
     top.set_yticks(np.arange(count) + 0.5, names or range(count))
     top.set_title("attention to each input (mean over the queries)")
     figure.colorbar(image, ax=top, pad=0.01)
@@ -62,10 +49,8 @@ def attention_by_query(trace: Trace, names: Sequence[str]) -> Figure:
     scale = colour_scale(attention)
     for axis in axes.flat[len(queries) :]:
         axis.set_visible(False)
-    for place, (axis, query) in enumerate(zip(axes.flat, queries, strict=False)):
-        image = axis.imshow(
-            attention[:, :, place].T, aspect="auto", interpolation="nearest", extent=(0, steps, count, 0), **scale
-        )
+    for index, (axis, query) in enumerate(zip(axes.flat, queries, strict=False)):
+        image = draw_rows(axis, attention[:, :, index], steps, scale)
         axis.set_title(f"query {query}", fontsize="small", pad=3)
         axis.tick_params(labelsize="x-small")
     axes[0, 0].set_yticks(np.arange(count) + 0.5, names or range(count))
@@ -76,30 +61,26 @@ def attention_by_query(trace: Trace, names: Sequence[str]) -> Figure:
     return figure
 
 
-def attention_on_frames(trace: Trace, splitter: Any, count: int = 4, share: float = 0.1) -> Figure:
+def attention_on_frames(trace: Trace, patches: Patches, count: int = 4) -> Figure:
     """The newest frame at `count` times of an episode, with its most attended patches outlined.
 
     Args:
         trace: with observations [K, S, H, W].
-        splitter: that cut them into square patches.
+        patches: how they were cut.
         count: frames drawn.
-        share: of the inputs outlined; those that noise added are nowhere on the frame.
     """
     figure = Figure(figsize=(3 * count, 3.3), layout="constrained")
     axes = figure.subplots(1, count, squeeze=False)[0]
-    places = np.linspace(0, len(trace.observations) - 1, count).round().astype(int)
-    for axis, k in zip(axes, places, strict=True):
-        attention = trace.attention[k]  # [N']
-        most = attention.argsort(descending=True, stable=True)[: max(1, round(share * len(attention)))]
-        axis.imshow(newest_frame(trace.observations[k], splitter))
-        for origin in trace.origins[k, most].tolist():
-            if origin >= 0:
-                row, column = divmod(origin, splitter.grid[1])
-                corner = (column * splitter.stride - 0.5, row * splitter.stride - 0.5)
-                size = splitter.patch_size
-                axis.add_patch(Rectangle(corner, size, size, fill=False, color="tab:orange"))
+    moments = np.linspace(0, len(trace.observations) - 1, count).round().astype(int)
+    for axis, k in zip(axes, moments, strict=True):
+        axis.imshow(newest_frame(trace.observations[k], patches))
+        for origin in trace.origins[k, most_attended(trace.attention[k])].tolist():
+            if origin >= 0:  # noise is nowhere on the frame
+                top, left = corner_of(origin, patches)
+                size = patches.patch_size
+                axis.add_patch(Rectangle((left - 0.5, top - 0.5), size, size, fill=False, color="tab:orange"))
         axis.set(title=f"step {int(trace.steps[k])}", xticks=[], yticks=[])
-    figure.suptitle(f"the {share:.0%} most attended patches")
+    figure.suptitle(f"the {MOST_ATTENDED:.0%} most attended patches")
     return figure
 
 
@@ -114,5 +95,5 @@ def in_environments_order(weights: Tensor, origins: Tensor, count: int) -> Tenso
         count: N.
     """
     ordered = weights.new_zeros(len(weights), count + 1, *weights.shape[2:])  # noise gets the last place
-    places = origins.remainder(count + 1).view(*origins.shape, *[1] * (weights.dim() - 2)).expand_as(weights)
-    return ordered.scatter_add(1, places, weights)[:, :count]
+    rows = origins.remainder(count + 1).view(*origins.shape, *[1] * (weights.dim() - 2)).expand_as(weights)
+    return ordered.scatter_add(1, rows, weights)[:, :count]

@@ -2,29 +2,43 @@
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from numpy.typing import NDArray
-from torch import Tensor
 
 from anx.files import write_whole
 
 
-def colour_scale(*values: NDArray[Any]) -> dict[str, Any]:
-    """One colour scale for all of `values`, for `imshow`: symmetric about a white 0 where some are negative."""
-    most = max(np.abs(each).max() for each in values) or 1.0
+class ColourScale(NamedTuple):
+    """What numbers look like in a picture of them."""
+
+    colours: str  # by matplotlib's name
+    least: float
+    most: float
+
+
+def colour_scale(*values: NDArray[np.floating]) -> ColourScale:
+    """One colour scale for all of `values`: symmetric about a white 0 where some are negative."""
+    most = float(max(np.abs(each).max() for each in values)) or 1.0
     signed = min(each.min() for each in values) < 0
-    return {"cmap": "RdBu_r", "vmin": -most, "vmax": most} if signed else {"cmap": "magma", "vmin": 0, "vmax": most}
+    return ColourScale("RdBu_r", -most, most) if signed else ColourScale("magma", 0, most)
 
 
-def newest_frame(observation: Tensor, splitter: Any) -> NDArray[np.uint8]:
-    """Stacked gray frames [S, H, W], or the colours of one -> the newest frame [H, W, 3]."""
-    coloured = splitter.colours_last and splitter.frames == 3
-    frame = observation if coloured else observation[-1:].expand(3, -1, -1)
-    return frame.movedim(0, -1).to(torch.uint8).cpu().numpy()
+def draw_rows(axis: Axes, values: NDArray[np.floating], steps: int, scale: ColourScale) -> AxesImage:
+    """Values [K, rows] of an episode of so many steps as a picture: a row each, time to the right."""
+    return axis.imshow(
+        values.T,
+        aspect="auto",
+        interpolation="nearest",
+        extent=(0, steps, values.shape[1], 0),
+        cmap=scale.colours,
+        vmin=scale.least,
+        vmax=scale.most,
+    )
 
 
 def save(figure: Figure, path: Path) -> None:

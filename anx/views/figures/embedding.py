@@ -1,14 +1,12 @@
 """The latent code in two dimensions."""
 
-from typing import Any
-
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from numpy.typing import NDArray
 
-from anx.rollout.base import Trace, evenly_spaced
-from anx.views.figures.drawing import newest_frame
+from anx.rollout.trace import Trace, evenly_spaced
+from anx.views.patches import Patches, newest_frame
 
 POINTS = 1000  # at most
 FEWEST = 5  # steps that have neighbours to speak of
@@ -18,25 +16,25 @@ FRAMES = 12  # drawn around the points
 FRAME_SIZE = 56  # their longer side, points
 
 
-def embedding_figure(trace: Trace, splitter: Any, seed: int = 0) -> Figure:
+def embedding_figure(trace: Trace, patches: Patches, seed: int = 0) -> Figure:
     """The latent codes of an episode's steps in two dimensions by t-SNE, coloured by time, some with their frames.
 
     Of more than `POINTS` steps, evenly spaced ones are drawn.
 
     Args:
         trace: with observations [K, S, H, W].
-        splitter: that cut them into patches.
+        patches: how they were cut.
         seed: of t-SNE.
     """
-    places = evenly_spaced(len(trace.latents), POINTS)
-    points = embed(trace.latents[places].flatten(1).float().cpu().numpy(), seed)
+    kept = evenly_spaced(len(trace.latents), POINTS)
+    points = embed(trace.latents[kept].flatten(1).float().cpu().numpy(), seed)
     figure = Figure(figsize=(8, 7), layout="constrained")
     axis = figure.subplots()
-    dots = axis.scatter(points[:, 0], points[:, 1], c=trace.steps[places], s=10, cmap="viridis")
+    dots = axis.scatter(points[:, 0], points[:, 1], c=trace.steps[kept], s=10, cmap="viridis")
     shown = evenly_spaced(len(points), FRAMES)
     axis.scatter(points[shown, 0], points[shown, 1], s=30, facecolor="none", edgecolor="0.2")
     for point, corner in zip(shown, around(points[shown]), strict=True):
-        frame = newest_frame(trace.observations[places[point]], splitter)
+        frame = newest_frame(trace.observations[kept[point]], patches)
         image = OffsetImage(frame, zoom=FRAME_SIZE / max(frame.shape[:2]))
         arrow = {"arrowstyle": "-", "color": "0.4", "linewidth": 0.8}
         axis.add_artist(AnnotationBbox(image, points[point], corner, pad=0.1, arrowprops=arrow))

@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from anx.rollout.base import Trace, evenly_spaced
-from anx.views.figures.drawing import colour_scale
+from anx.rollout.trace import Trace, evenly_spaced
+from anx.views.figures.drawing import colour_scale, draw_rows
 
 ROWS = 64  # of the code that are drawn
 
@@ -21,8 +21,8 @@ def latent_figure(plain: Trace, other: Trace, label: str = "shuffled") -> Figure
         label: how they were perturbed.
     """
     codes = [trace.latents.flatten(1).double().cpu().numpy() for trace in (plain, other)]  # [K, M V] each
-    common, *places = np.intersect1d(plain.steps, other.steps, assume_unique=True, return_indices=True)
-    difference = np.abs(codes[0][places[0]] - codes[1][places[1]]).max(1)  # at the common steps
+    common, *both = np.intersect1d(plain.steps, other.steps, assume_unique=True, return_indices=True)
+    difference = np.abs(codes[0][both[0]] - codes[1][both[1]]).max(1)  # at the common steps
     size = codes[0].shape[1]
     rows = evenly_spaced(size, ROWS)
     drawn = [code[:, rows] for code in codes]
@@ -31,14 +31,13 @@ def latent_figure(plain: Trace, other: Trace, label: str = "shuffled") -> Figure
     figure = Figure(figsize=(8, 6.5), layout="constrained")
     *maps, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(2, 2, 1))
     for axis, code, trace, name in zip(maps, drawn, (plain, other), ("plain", label), strict=True):
-        extent = (0, len(trace.rewards), len(rows), 0)
-        image = axis.imshow(code.T, aspect="auto", interpolation="nearest", extent=extent, **scale)
+        image = draw_rows(axis, code, len(trace.rewards), scale)
         axis.set_title(f"{name}: return {float(trace.rewards.sum()):.1f} in {len(trace.rewards):,} steps")
         shown = f"{len(rows)} of {size:,} numbers" if size > len(rows) else f"all {size} numbers"
         axis.set(ylabel=f"latent code\n{shown}", yticks=[], facecolor="0.9")
     figure.colorbar(image, ax=maps, pad=0.01)
     bottom.plot(common, difference, color="tab:red", linewidth=1)
-    most = max(scale["vmax"], difference.max())  # beside the code, a small difference is to look small
+    most = max(scale.most, difference.max())  # beside the code, a small difference is to look small
     bottom.set(
         xlabel="step",
         ylabel="difference",

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from anx.rollout.base import Trace
+from anx.rollout.trace import Trace
 
 
 class Regression(NamedTuple):
@@ -21,10 +21,10 @@ class Regression(NamedTuple):
     fitted: tuple[int, int]  # episodes and steps
     held_out: tuple[int, int]  # episodes and steps
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """What a file says of it."""
         counts = ("fitted", self.fitted), ("held_out", self.held_out)
-        return {"r2": self.r2} | {name: {"episodes": n, "steps": steps} for name, (n, steps) in counts}
+        return {"r2": self.r2, **{name: {"episodes": n, "steps": steps} for name, (n, steps) in counts}}
 
 
 def regress(held_out: Sequence[Trace], fitted: Sequence[Trace], names: Sequence[str]) -> Regression:

@@ -3,20 +3,22 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
 from anx.files import write_whole
 from anx.perturb.inputs import Perturbation
 from anx.population import get_vector
-from anx.rollout.base import Trace
+from anx.rollout.base import Rollout
+from anx.rollout.trace import Trace
 from anx.seeds import STUDY, derive_seed
-from anx.views.figures.attention import attention_by_query, attention_figure
+from anx.views.figures.attention import attention_by_query, attention_on_frames, attention_over_time
 from anx.views.figures.drawing import save
 from anx.views.figures.embedding import FEWEST, embedding_figure
 from anx.views.figures.latent import latent_figure
 from anx.views.figures.regression import Regression, regress, regression_figure
+from anx.views.patches import patches_of
 
 
 class Study(NamedTuple):
@@ -27,7 +29,7 @@ class Study(NamedTuple):
 
 
 def study(
-    rollout: Any, seed: int, perturbations: Sequence[Perturbation], label: str = "shuffled", *, episodes: int = 20
+    rollout: Rollout, seed: int, perturbations: Sequence[Perturbation], label: str = "shuffled", *, episodes: int = 20
 ) -> Study:
     """Play what the figures of a rollout's agent show, and draw them.
 
@@ -50,11 +52,11 @@ def study(
         seeds = [derive_seed(seed, STUDY, episode) for episode in range(1, episodes)]
         traces = [perturbed, *(rollout.trace(vector, own, perturbations) for own in seeds)]
         regression = regress(traces[: episodes // 2], traces[episodes // 2 :], input_names(rollout))
-    return Study(draw(rollout, perturbed, plain, label, regression), regression)
+    return Study(figures_of(rollout, perturbed, plain, label, regression), regression)
 
 
-def draw(
-    rollout: Any,
+def figures_of(
+    rollout: Rollout,
     perturbed: Trace,
     plain: Trace | None = None,
     label: str = "",
@@ -69,10 +71,13 @@ def draw(
         label: what the perturbations are called.
         regression: of scalars.
     """
-    names, splitter = input_names(rollout), rollout.agent.splitter
-    figures = {}
+    names, figures = input_names(rollout), {}
     if perturbed.attends:
-        figures["attention"] = attention_figure(perturbed, splitter, names)
+        figures["attention"] = (
+            attention_over_time(perturbed, names)
+            if perturbed.scalars
+            else attention_on_frames(perturbed, patches_of(rollout))
+        )
     if plain is None:
         return figures
     if perturbed.attends and perturbed.scalars:
@@ -81,11 +86,11 @@ def draw(
     if regression is not None:
         figures["regression"] = regression_figure(regression)
     if not perturbed.scalars and len(perturbed.latents) >= FEWEST:
-        figures["embedding"] = embedding_figure(perturbed, splitter)
+        figures["embedding"] = embedding_figure(perturbed, patches_of(rollout))
     return figures
 
 
-def input_names(rollout: Any) -> tuple[str, ...]:
+def input_names(rollout: Rollout) -> tuple[str, ...]:
     """The names of an environment's inputs; their numbers where it has none."""
     return rollout.env.spec.inputs or tuple(map(str, range(rollout.agent.splitter.num_inputs)))
 

@@ -1,11 +1,8 @@
 """Figures of a sweep: what each swept key does to the metric."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal, TypeGuard
 
-import matplotlib
-
-matplotlib.use("Agg")
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -13,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullLocator
 
-Run = tuple[Mapping[str, Any], float]  # a value for each swept key, and the metric's
+Value = bool | int | float | str
+Run = tuple[Mapping[str, Value], float]  # a value for each swept key, and the metric's
 
 COLUMNS = 3
 MOST_TICKS = 10  # of an axis that names every value
@@ -49,26 +47,26 @@ def sweep_figure(runs: Sequence[Run], metric: str, maximize: bool = True) -> Fig
     return figure
 
 
-def distinct(runs: Sequence[Run], key: str) -> list[Any]:
+def distinct(runs: Sequence[Run], key: str) -> list[Value]:
     """The values of a key: numbers in their order, names in that of the runs."""
     values = list(dict.fromkeys(point[key] for point, _ in runs if key in point))
-    return sorted(values) if is_numeric(values) else values
+    return [*sorted(values)] if is_numeric(values) else values
 
 
-def is_numeric(values: Sequence[Any]) -> bool:
+def is_numeric(values: Sequence[Value]) -> TypeGuard[Sequence[float]]:
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
 
 def draw_effect(axis: Axes, runs: Sequence[Run], key: str) -> None:
     """Every run as a dot over its value of `key`; mean and standard error where values repeat."""
     values = distinct(runs, key)
-    places = scale(axis, "x", key, values)
+    positions = scale(axis, "x", key, values)
     found = [(point[key], value) for point, value in runs if key in point]
-    axis.plot([places[each] for each, _ in found], [value for _, value in found], "o", markersize=5, alpha=0.4)
+    axis.plot([positions[each] for each, _ in found], [value for _, value in found], "o", markersize=5, alpha=0.4)
     if len(values) < len(found) and len(values) <= MOST_TICKS:
         groups = [np.array([value for each, value in found if each == own]) for own in values]
         axis.errorbar(
-            [places[each] for each in values],
+            [positions[each] for each in values],
             [group.mean() for group in groups],
             [group.std(ddof=1) / len(group) ** 0.5 if len(group) > 1 else 0.0 for group in groups],
             fmt="o-" if is_numeric(values) else "o",
@@ -79,7 +77,7 @@ def draw_effect(axis: Axes, runs: Sequence[Run], key: str) -> None:
     axis.grid(alpha=0.3)
 
 
-def scale(axis: Axes, name: Literal["x", "y"], key: str, values: list[Any]) -> dict[Any, float]:
+def scale(axis: Axes, name: Literal["x", "y"], key: str, values: Sequence[Value]) -> dict[Value, float]:
     """Scale and label an axis for a key's values; where each of them lies on it.
 
     Numbers lie on a numeric axis, names stand side by side.
@@ -116,9 +114,9 @@ def draw_both(axis: Axes, runs: Sequence[Run], down: str, across: str, maximize:
     colours = "viridis" if maximize else "viridis_r"
     if len(rows) > MOST_TICKS or len(columns) > MOST_TICKS:
         x, y = scale(axis, "x", across, columns), scale(axis, "y", down, rows)
-        places = np.array([(x[point[across]], y[point[down]]) for point, _ in runs])
+        positions = np.array([(x[point[across]], y[point[down]]) for point, _ in runs])
         axis.grid(alpha=0.3)
-        return axis.scatter(places[:, 0], places[:, 1], c=[value for _, value in runs], cmap=colours, zorder=2)
+        return axis.scatter(positions[:, 0], positions[:, 1], c=[value for _, value in runs], cmap=colours, zorder=2)
     means = np.full((len(rows), len(columns)), np.nan)
     for row, column in np.ndindex(means.shape):
         cell = [value for point, value in runs if (point[down], point[across]) == (rows[row], columns[column])]

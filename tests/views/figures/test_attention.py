@@ -5,9 +5,9 @@ from conftest import make_agent
 from anx.agent.splitter import PatchSplitter
 from anx.perturb.inputs import Noise, Shuffle
 from anx.population import get_vector
-from anx.rollout.base import QUERIES, Trace, evenly_spaced
 from anx.rollout.device import DeviceRollout
-from anx.views.figures import attention_by_query, attention_figure
+from anx.rollout.trace import QUERIES, Trace, evenly_spaced
+from anx.views.figures import attention_by_query, attention_on_frames, attention_over_time
 from anx.views.figures.attention import in_environments_order
 
 
@@ -31,7 +31,7 @@ def outlines(figure):
 def test_attention_is_drawn_by_the_inputs_names_whatever_their_order():
     agent, env = make_agent()
     trace = DeviceRollout(agent, env).trace(get_vector(agent), 0, [Shuffle(), Noise(2)])
-    heat = attention_figure(trace, agent.splitter, env.spec.inputs).axes[0]
+    heat = attention_over_time(trace, env.spec.inputs).axes[0]
     assert [label.get_text() for label in heat.get_yticklabels()] == list(env.spec.inputs)
     drawn = heat.images[0].get_array()
     for t in (0, 9):
@@ -79,7 +79,7 @@ def test_the_most_attended_patches_are_outlined_where_they_are():
     """Patch 7 of a 3x4 grid of 2x2 patches gets all the attention, and comes as input 5."""
     splitter = PatchSplitter((4, 6, 8), patch_size=2)
     trace = patches(splitter, 5, torch.arange(12).roll(-2))
-    assert outlines(attention_figure(trace, splitter)) == [(3 * 2 - 0.5, 1 * 2 - 0.5, 2, 2)]
+    assert outlines(attention_on_frames(trace, splitter)) == [(3 * 2 - 0.5, 1 * 2 - 0.5, 2, 2)]
 
 
 def test_patches_that_overlap_in_a_frame_of_colours_are_outlined_where_they_are():
@@ -87,11 +87,11 @@ def test_patches_that_overlap_in_a_frame_of_colours_are_outlined_where_they_are(
     splitter = PatchSplitter((3, 6, 8), patch_size=4, stride=1, colours_last=True)
     trace = patches(splitter, 9, torch.arange(15))
     trace.observations[0, 1] = 255
-    figure = attention_figure(trace, splitter)
+    figure = attention_on_frames(trace, splitter)
     assert (3.5, 0.5, 4, 4) in outlines(figure)
     assert figure.axes[0].images[0].get_array()[0, 0].tolist() == [0, 255, 0]
 
 
 def test_noise_among_the_patches_is_not_outlined():
     splitter = PatchSplitter((4, 6, 8), patch_size=2)
-    assert outlines(attention_figure(patches(splitter, 12, torch.tensor([*range(12), -1])), splitter)) == []
+    assert outlines(attention_on_frames(patches(splitter, 12, torch.tensor([*range(12), -1])), splitter)) == []

@@ -4,7 +4,7 @@ import torch
 from matplotlib.offsetbox import AnnotationBbox
 
 from anx.agent.splitter import PatchSplitter
-from anx.rollout.base import Trace
+from anx.rollout.trace import Trace
 from anx.views.figures import embedding_figure
 from anx.views.figures.embedding import around, embed
 

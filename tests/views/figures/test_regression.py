@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from anx.rollout.base import Trace
+from anx.rollout.trace import Trace
 from anx.views.figures import regress, regression_figure
 
 NAMES = ("linear", "noise", "constant")

@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from anx.perturb.inputs import Shuffle
 from anx.population import get_vector
 from anx.seeds import STUDY, derive_seed
-from anx.views.figures import draw, study, write_study
+from anx.views.figures import figures_of, study, write_study
 
 
 def make_rollout(*overrides):
@@ -33,7 +33,7 @@ def test_only_what_makes_sense_for_an_agent_is_drawn(tmp_path, overrides, cheap,
     result = study(rollout, 1, [Shuffle()], episodes=4)
     assert list(result.figures) == everything
     trace = rollout.trace(get_vector(rollout.agent), 1, [Shuffle()])
-    assert list(draw(rollout, trace)) == cheap
+    assert list(figures_of(rollout, trace)) == cheap
     write_study(result, tmp_path / "figures")
     written = {path.name for path in (tmp_path / "figures").iterdir()}
     numbers = {"regression.json"} if "regression" in everything else set()

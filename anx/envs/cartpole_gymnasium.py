@@ -1,4 +1,4 @@
-"""CartPoleSwingUpHarder as a gymnasium environment: `import anx; gymnasium.make("anx/CartPoleSwingUpHarder-v0")`."""
+"""CartPoleSwingUpHarder as a gymnasium environment: see `anx.envs.registration`."""
 
 from typing import Any
 

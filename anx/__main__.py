@@ -1,0 +1,45 @@
+"""`anx NAME ...` and `python -m anx NAME ...`: what `python -m anx.NAME ...` does."""
+
+import runpy
+import sys
+
+from anx import __version__
+
+COMMANDS = {
+    "run": "train an agent, evaluate it and report",
+    "evaluate": "an agent under perturbations of its inputs: a table, json, a film, figures",
+    "sweep": "many runs from a file, without an account: tables and a picture",
+    "report": "write a run's report.html again",
+    "reproduce": "the paper's tables beside what given weights score here",
+}
+HELP = f"""\
+Permutation-invariant agents: train, evaluate, sweep, report.
+
+  anx COMMAND [ARGUMENT ...]      the same as python -m anx.COMMAND [ARGUMENT ...]
+
+{chr(10).join(f"  {name:12}{text}" for name, text in COMMANDS.items())}
+
+  anx COMMAND --help    what a command takes
+  anx --version
+"""
+
+
+def main() -> None:
+    """Run the command that the command line names, as a program of its own: what it starts in turn finds it so."""
+    name, *arguments = sys.argv[1:] or ["--help"]
+    if name in ("-h", "--help"):
+        print(HELP, end="")
+    elif name == "--version":
+        print(f"anx {__version__}")
+    elif name in COMMANDS:
+        sys.argv[1:] = arguments
+        if "" not in sys.path[:1]:  # the user's own code lies where they are, as for python -m
+            sys.path.insert(0, "")
+        runpy.run_module(f"anx.{name}", run_name="__main__", alter_sys=True)
+    else:
+        print(f"error: {name} is no command of anx; allowed: {', '.join(COMMANDS)}", file=sys.stderr)
+        raise SystemExit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""A component knows its arguments; the keys that they have in a configuration are added here."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hydra.errors import InstantiationException
+
+from anx.errors import ConfigError
+
+ARGUMENT = re.compile(r"\w+(\.\w+)*=")  # what an error about an argument begins with
+
+
+@contextmanager
+def arguments_of(key: str) -> Iterator[None]:
+    """A ValueError about an argument of the part at `key`, NAME=VALUE ..., names that key, too: KEY.NAME=VALUE ..."""
+    try:
+        yield
+    except (ValueError, InstantiationException) as error:
+        cause = error.__cause__ if isinstance(error, InstantiationException) else error
+        if not isinstance(cause, ValueError) or not ARGUMENT.match(str(cause)):
+            raise
+        named = isinstance(cause, ConfigError) or str(cause).startswith((f"{key}.", f"{key}="))
+        raise ConfigError(str(cause) if named else f"{key}.{cause}") from None

@@ -1,0 +1,135 @@
+"""The one door to torch's compiler, nearly all of it private: a function of rows becomes code for any number of rows.
+
+All of it is imported where it is used: a torch whose compiler has changed makes compiling fail, and nothing else.
+
+torch.compile specialises on the size that `vmap` maps over, and would compile anew for every number of rows. So a
+function is first traced with a size that nothing else has, a large prime; in that trace, which no longer knows of
+`vmap`, each multiple of the prime then becomes that multiple of the number of rows. The trace goes to the compiler
+directly: a thousand calls a rollout are not worth a thousand checks of what cannot change.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+import torch
+from torch import Tensor
+
+from anx.internal.pytree import tree_map
+
+if TYPE_CHECKING:
+    from torch._inductor.output_code import OutputCode
+    from torch.fx.experimental.symbolic_shapes import StatelessSymbolicContext
+
+Run: TypeAlias = Callable[..., Sequence[Tensor]]  # flat tensors [B, ...] -> flat tensors [B, ...]
+Decompositions: TypeAlias = Mapping[object, Callable[..., Tensor]]  # of operations, by their overload
+
+LONGEST_UNROLLED_SUM = 11  # sums up to this have no loop of their own and merge with what uses them
+ON_CPU = {
+    "unroll_reductions_threshold": LONGEST_UNROLLED_SUM + 1,
+    "cpp.enable_floating_point_contract_flag": "fast",
+    "cpp.threads": 1,  # whoever has several threads gives each rows of its own
+    "size_asserts": False,
+}
+PRIME = 1_000_003
+
+aten = torch.ops.aten
+
+
+def compile_rows(function: Run, leaves: list[Tensor], decompositions: Decompositions) -> tuple[Run, object]:
+    """`function` for tensors like `leaves` [B, ...], two rows or more: any B, and all else as it is in `leaves`.
+
+    Args:
+        function: what it returns is [B, ...], too.
+        leaves: the arguments that it would be called with.
+        decompositions: what operations become on the CPU, beside torch's own; an operation for which one of them
+            returns NotImplemented stays as it is.
+
+    Returns:
+        What runs, and what torch's compiler made, without the layers around that (see `anx.internal.kernels`).
+
+    Raises:
+        Exception: whatever a missing, broken or changed compiler, or a function that it cannot take, raises.
+    """
+    from torch._guards import TracingContext, tracing
+    from torch._subclasses import FakeTensorMode
+    from torch.fx.experimental.symbolic_shapes import ShapeEnv
+
+    graph = trace(function, leaves)
+    free_rows(graph)
+    dynamic = FakeTensorMode(shape_env=ShapeEnv())
+    inputs = [dynamic.from_tensor(leaf, symbolic_context=only_rows_change(leaf)) for leaf in leaves]
+    with tracing(TracingContext(dynamic)):
+        return compile_graph(graph, inputs, decompositions)
+
+
+def trace(function: Run, leaves: list[Tensor]) -> torch.fx.GraphModule:
+    """What `function` does with tensors of PRIME rows, otherwise like `leaves`."""
+    from torch._subclasses import FakeTensorMode
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    with FakeTensorMode(allow_non_fake_inputs=True) as static:
+        stand_ins = [with_rows(static.from_tensor(leaf, static_shapes=True), PRIME) for leaf in leaves]
+        return make_fx(function)(*stand_ins)
+
+
+def free_rows(graph: torch.fx.GraphModule) -> None:
+    """Replace each multiple of PRIME in the graph by that multiple of its first input's first dimension."""
+    nodes = graph.graph
+    first = next(iter(nodes.nodes))
+    rest = first
+    while rest.op == "placeholder":
+        rest = rest.next
+    with nodes.inserting_before(rest):
+        rows = nodes.call_function(aten.sym_size.int, (first, 0))
+        multiples: dict[int, torch.fx.Node] = {1: rows}
+
+    def free(value: object) -> object:
+        if type(value) is not int or value == 0 or value % PRIME:
+            return value
+        multiple = value // PRIME
+        if multiple not in multiples:
+            with nodes.inserting_after(rows):
+                multiples[multiple] = nodes.call_function(operator.mul, (rows, multiple))
+        return multiples[multiple]
+
+    for node in nodes.nodes:
+        node.meta.clear()
+        if node.op == "call_function" and node not in multiples.values():
+            node.args, node.kwargs = tree_map(free, node.args), tree_map(free, node.kwargs)
+    graph.recompile()
+
+
+def compile_graph(
+    graph: torch.fx.GraphModule, inputs: Sequence[Tensor], decompositions: Decompositions
+) -> tuple[Run, object]:
+    """See `compile_rows`; `inputs` are stand-ins that say what may change."""
+    from torch._inductor.compile_fx import compile_fx, compile_fx_inner
+    from torch._inductor.decomposition import select_decomp_table
+
+    made: list[OutputCode] = []
+
+    def inner_compile(*arguments: object, **options: object) -> OutputCode:
+        made.append(compile_fx_inner(*arguments, **options))  # type: ignore[arg-type]
+        return made[-1]
+
+    own: dict[str, object] = {}
+    if inputs[0].device.type == "cpu":
+        own = {"decompositions": dict(select_decomp_table()) | dict(decompositions), "config_patches": ON_CPU}
+    run = compile_fx(graph, inputs, inner_compile=inner_compile, **own)  # type: ignore[arg-type]
+    return cast(Run, run), made[-1] if made else None
+
+
+def only_rows_change(leaf: Tensor) -> StatelessSymbolicContext:
+    """What the compiler is told of a tensor [B, ...]."""
+    from torch.fx.experimental.symbolic_shapes import DimDynamic, StatelessSymbolicContext
+
+    sizes = [DimDynamic.DUCK] + [DimDynamic.STATIC] * (leaf.dim() - 1)  # DUCK: all B are the same B
+    return StatelessSymbolicContext(dynamic_sizes=sizes)
+
+
+def with_rows(leaf: Tensor, rows: int) -> Tensor:
+    """A tensor [rows, ...] with the strides of `leaf` [B, ...]."""
+    return leaf.new_empty_strided((rows, *leaf.shape[1:]), leaf.stride())

@@ -1,0 +1,28 @@
+"""What a perturbation is: always on the axis of the N inputs, for scalars and patches alike.
+
+A perturbation draws its randomness for all episodes at once and is applied to the inputs of one episode: what an
+episode meets does not depend on which other episodes are still running.
+"""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+
+class Perturbation(ABC):
+    """One perturbation; shapes are those of the inputs it is given, after the perturbations before it."""
+
+    def num_inputs(self, num_inputs: int) -> int:
+        """N inputs go in, so many come out."""
+        return num_inputs
+
+    def draw(
+        self, step: int, episodes: int, num_inputs: int, features: int, generator: torch.Generator
+    ) -> Tensor | None:
+        """What is drawn before `step` for each episode, [episodes, ...]; None: what was drawn before stays."""
+        return None
+
+    @abstractmethod
+    def apply(self, inputs: Tensor, drawn: Tensor) -> Tensor:
+        """Inputs [N, F] of one episode and what was drawn for it -> inputs [N', F]."""

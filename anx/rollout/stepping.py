@@ -1,0 +1,83 @@
+"""The two ways to step batches: by the step as it is, or by a compiled one."""
+
+from collections.abc import Sequence
+from typing import Generic, Protocol
+
+from torch import Tensor
+
+from anx.envs.base import State
+from anx.internal.pytree import Form, tree_unflatten
+from anx.population import Packed
+from anx.rollout.batch import Batch, Running
+from anx.rollout.compilation import Arguments, CompiledStep
+from anx.rollout.jobs import Own
+from anx.rollout.loop import BatchStep, Carried, CompiledLoop, Loop, PlainLoop
+
+
+class Stepping(Protocol):
+    """Arranges jobs as a batch, and steps it."""
+
+    def batch(self, jobs: Running) -> Batch: ...
+
+    def loop(self, batch: Batch, drawn: Sequence[Tensor]) -> Loop:
+        """What steps a batch under perturbations that do what is drawn, [B, T, ...] each."""
+
+
+class PlainStepping(Generic[State]):
+    """Each candidate has one row, as long as the most jobs of one candidate are.
+
+    Args:
+        step: the step.
+        parameters: every candidate's.
+        episodes: R.
+        form: of what a batch carries.
+    """
+
+    def __init__(
+        self, step: BatchStep[State], parameters: Packed[Own], episodes: int, form: "Form[Carried[State]]"
+    ) -> None:
+        self._step = step
+        self._parameters = parameters
+        self._episodes = episodes
+        self._form = form
+
+    def batch(self, jobs: Running) -> Batch:
+        lanes = int((jobs.job // self._episodes).bincount().max())
+        return Batch(jobs, self._episodes, self._parameters, lanes, multiple=1)
+
+    def loop(self, batch: Batch, drawn: Sequence[Tensor]) -> Loop:
+        own = tree_unflatten(batch.own, self._parameters.form)
+        return PlainLoop(self._step, own, list(drawn), batch.carried, self._form)
+
+
+class CompiledStepping(Generic[State]):
+    """Each candidate has as many rows of so many lanes as it needs; an even number of rows, at least two, is of one
+    form.
+
+    Args:
+        step: the compiled step.
+        parameters: every candidate's.
+        episodes: R.
+        lanes: T.
+        form: of the step's arguments.
+    """
+
+    def __init__(
+        self,
+        step: CompiledStep[Carried[State]],
+        parameters: Packed[Own],
+        episodes: int,
+        lanes: int,
+        form: "Form[Arguments]",
+    ) -> None:
+        self._step = step
+        self._parameters = parameters
+        self._episodes = episodes
+        self._lanes = lanes
+        self._form = form
+
+    def batch(self, jobs: Running) -> Batch:
+        return Batch(jobs, self._episodes, self._parameters, self._lanes, multiple=2)
+
+    def loop(self, batch: Batch, drawn: Sequence[Tensor]) -> Loop:
+        return CompiledLoop(self._step, batch.own, list(drawn), batch.carried, self._form)
