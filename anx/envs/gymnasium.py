@@ -65,6 +65,7 @@ class GymnasiumEnv(HostEnvironment):
         else:
             with closing(make_plain(self.entry, self.kwargs, max_steps)) as env:
                 self.spec = spec_of(env, id)
+                self.native = env.env.observation_space, env.env.action_space
                 self.draws = "rgb_array" in env.metadata.get("render_modes", ())
 
     def make(self, slots: int, training: bool, pictures: bool = False) -> Envs:
