@@ -69,10 +69,10 @@ class HostEnvironment(ABC):
     single environment of gymnasium's needs no class: `env=gymnasium env.id=my_package:MyEnv-v0`.
     """
 
+    native: Native | None = None  # the spaces of what it is made of, where agents get others (see `anx.envs.spaces`)
     rollout: ClassVar[str] = "host"  # what plays it: `rollout=host`
     overlaps: ClassVar[bool] = False  # whether it steps elsewhere while the policy acts for others
     draws: bool = True  # whether there are pictures of it
-    native: Native | None = None  # the spaces of what it is made of, where agents get others (see `anx.envs.spaces`)
     spec: Spec
 
     @abstractmethod
