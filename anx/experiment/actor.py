@@ -84,7 +84,10 @@ class Actor:
         return Memory(module, module.prepare(), blank)
 
     def _read(self, observation: ArrayLike | Tensor) -> Tensor:
-        read = observation if isinstance(observation, Tensor) else torch.from_numpy(np.array(observation))
+        if isinstance(observation, Tensor):
+            read = observation
+        else:
+            read = torch.from_numpy(np.array(self.rollout.from_env(np.asarray(observation))))
         expected = self.rollout.env.spec.observation_shape
         if tuple(read.shape) != tuple(expected):
             raise ValueError(f"the observation has shape {tuple(read.shape)}; this agent takes {tuple(expected)}")

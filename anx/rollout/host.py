@@ -14,6 +14,7 @@ from torch import Tensor
 from anx.agent.agent import Agent, AgentState
 from anx.agent.still import in_two, merged, merges, still_inputs
 from anx.envs.base import HostEnvironment
+from anx.envs.spaces import observed, plain_observation, taken
 from anx.envs.vector import Array, AtOnce, Envs, SplitStep
 from anx.internal.pytree import tree_map
 from anx.perturb.inputs import Perturbation
@@ -194,12 +195,18 @@ class HostRollout(Rollout):
         envs = self.env.make(slots, training)
         return cast(SplitStep, envs) if self.env.overlaps else AtOnce(envs)
 
-    def for_env(self, action: Tensor) -> NDArray[np.generic]:
+    def from_env(self, observation: Array) -> Array:
+        if self.env.native is None:
+            return observation
+        space, _ = self.env.native
+        return observed(observation, space, plain_observation(space))
+
+    def for_env(self, action: Tensor) -> Array:
         if self._space is None:
             with closing(self.env.make(1, training=False)) as envs:
                 self._space = envs.single_action_space
-        taken: NDArray[np.generic] = to_space(action.unsqueeze(0), self._space)[0]
-        return taken
+        done = to_space(action.unsqueeze(0), self._space)[0]
+        return done if self.env.native is None else taken(done, self.env.native[1])
 
     def close(self) -> None:
         for envs in (each for group in self._groups for each in group):
