@@ -16,14 +16,28 @@ Module = TypeVar("Module", bound=nn.Module)
 Leaves = TypeVar("Leaves", covariant=True)
 
 
+def in_order(agent: nn.Module) -> dict[str, nn.Parameter]:
+    """The agent's parameters by name, in the order in which its flat vectors have them.
+
+    That is the order of the modules, but for the parts that a module names in an attribute `last_in_vector`: their
+    parameters come after all others.
+    """
+    late = tuple(
+        f"{path}.{name}.".lstrip(".")
+        for path, module in agent.named_modules()
+        for name in getattr(module, "last_in_vector", ())
+    )
+    return dict(sorted(agent.named_parameters(), key=lambda each: each[0].startswith(late)))
+
+
 def num_parameters(agent: nn.Module) -> int:
     """D, the length of an agent's flat vector."""
     return sum(p.numel() for p in agent.parameters())
 
 
 def get_vector(agent: nn.Module) -> Tensor:
-    """The agent's parameters as one vector [D], in the order of `agent.parameters()`."""
-    return parameters_to_vector(agent.parameters()).detach()
+    """The agent's parameters as one vector [D]."""
+    return parameters_to_vector(in_order(agent).values()).detach()
 
 
 @torch.no_grad()
@@ -32,7 +46,8 @@ def set_vector(agent: nn.Module, vector: Tensor) -> None:
     size = num_parameters(agent)
     if vector.shape != (size,):
         raise ValueError(f"weights have {vector.numel()} parameters, this agent has {size}")
-    for parameter, own in zip(agent.parameters(), vector.split([p.numel() for p in agent.parameters()]), strict=True):
+    parameters = in_order(agent).values()
+    for parameter, own in zip(parameters, vector.split([p.numel() for p in parameters]), strict=True):
         parameter.copy_(own.view_as(parameter))
 
 
@@ -58,7 +73,7 @@ def with_vector(agent: Module, vector: Tensor) -> Module:
 def unflatten(agent: nn.Module, population: Tensor) -> Parameters:
     """A population [P, D] -> the agent's parameters by name, each [P, ...]."""
     parameters, start = {}, 0
-    for name, parameter in agent.named_parameters():
+    for name, parameter in in_order(agent).items():
         flat = population[:, start : start + parameter.numel()]
         start += parameter.numel()
         parameters[name] = column_major(flat.reshape(-1, *parameter.shape))
@@ -109,33 +124,39 @@ def as_stored(leaf: Tensor) -> Tensor:
     return leaf.permute(0, *order)
 
 
-class _Prepare(nn.Module):
-    """Lets `functional_call` reach `agent.prepare`."""
+class _Calling(nn.Module):
+    """Lets `functional_call` reach what else than its `forward` can be done with an agent."""
 
-    def __init__(self, agent: nn.Module) -> None:
+    def __init__(self, agent: nn.Module, does: Callable[..., Any]) -> None:
         super().__init__()
-        self.agent: Any = agent
+        self.agent = agent
+        self.does = does
 
-    def forward(self) -> Any:
-        return self.agent.prepare()
+    def forward(self, *arguments: Any) -> Any:
+        return self.does(self.agent, *arguments)
+
+    def with_parameters(self, parameters: Parameters, *arguments: Any) -> Any:
+        """What is done by an agent that has these parameters."""
+        return functional_call(self, {f"agent.{name}": value for name, value in parameters.items()}, arguments)
 
 
 def prepare(agent: nn.Module, parameters: Parameters) -> Any:
     """`agent.prepare()` for P agents: leaves [P, ...]."""
-    wrapped = _Prepare(agent)
-    prepared = vmap(lambda p: functional_call(wrapped, {f"agent.{k}": v for k, v in p.items()}, ()))(parameters)
-    return tree_map(column_major, prepared)
+    one = _Calling(agent, lambda agent: agent.prepare())
+    return tree_map(column_major, vmap(one.with_parameters)(parameters))
 
 
-def vectorise(agent: nn.Module) -> Callable[..., Any]:
+def vectorise(agent: nn.Module, does: Callable[..., Any] = nn.Module.__call__) -> Callable[..., Any]:
     """One agent's forward -> `act(parameters [P, ...], prepared [P, ...], inputs [P, R, N, F], state [P, R, ...])`.
 
-    Returns actions [P, R, A] and state [P, R, ...]. R episodes share their candidate's parameters. What else the agent
-    takes follows as [P, R, ...].
-    """
+    Returns actions [P, R, A] and state [P, R, ...]. R episodes share their candidate's parameters.
 
-    def one(parameters: Parameters, *rest: Any) -> tuple[Tensor, Any]:
-        return functional_call(agent, parameters, rest)
+    Args:
+        agent: one agent.
+        does: `does(agent, prepared, inputs, state, ...)`, what is done with one agent instead of calling it. What else
+            it takes follows as [P, R, ...].
+    """
+    one = _Calling(agent, does).with_parameters
 
     def act(parameters: Parameters, prepared: Any, *rest: Any) -> tuple[Tensor, Any]:
         episodes = vmap(one, in_dims=(None, None, *[0] * len(rest)))

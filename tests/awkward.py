@@ -77,9 +77,6 @@ class ScalarPooler(nn.Module):
         self.latent_shape = (key_size, value_size)
         self.gain = nn.Parameter(torch.tensor(0.3))
 
-    def check_num_inputs(self, num_inputs: int) -> None:
-        """Takes any number."""
-
     def prepare(self) -> tuple[Tensor]:
         return (self.gain.exp(),)
 
@@ -91,16 +88,41 @@ class ScalarPooler(nn.Module):
 
 
 class ExpandedPolicy(nn.Module):
-    """One number is the whole action, and one number is its state."""
+    """One number, expanded, is the whole context, and that number is its state."""
 
-    def __init__(self, latent_shape: tuple[int, int], action_size: int, output: str) -> None:
+    def __init__(self, latent_shape: tuple[int, int], action_size: int) -> None:
         super().__init__()
-        self.action_size = action_size
-        self.read = nn.Linear(latent_shape[0] * latent_shape[1], 1)
+        self.context_size = 3
+        self.read = nn.Linear(latent_shape[0] * latent_shape[1] + action_size, 1)
 
     def initial_state(self) -> tuple[Tensor, ...]:
         return (self.read.weight.new_zeros(()),)
 
-    def forward(self, latent: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        score = (self.read(latent.reshape(-1)) + 0.5 * state[0]).tanh()  # [1]
-        return score.expand(self.action_size), (score[0],)
+    def forward(
+        self, latent: Tensor, previous_action: Tensor, state: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        number = (self.read(torch.cat([latent.reshape(-1), previous_action])) + 0.5 * state[0]).tanh()  # [1]
+        return number.expand(self.context_size), (number[0],)
+
+
+class StridedHead(nn.Module):
+    """Its scores are every other column of a wider row, the last ones first in memory, in double precision."""
+
+    def __init__(self, context_size: int, action_size: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(context_size, 2)
+
+    def forward(self, context: Tensor, actuators: Tensor) -> Tensor:
+        wide = torch.outer(self.layer(context), actuators.sum(1).flip(0))  # [2, A]
+        return torch.cat([wide, wide]).T[:, ::2].double().sum(1).flip(0)  # [A]
+
+
+class ExpandedHead(nn.Module):
+    """One number, expanded, is all scores."""
+
+    def __init__(self, context_size: int, action_size: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(context_size, 1)
+
+    def forward(self, context: Tensor, actuators: Tensor) -> Tensor:
+        return self.layer(context).expand(len(actuators))

@@ -1,4 +1,4 @@
-"""Agents of every splitter, neuron, pooler and policy that the config groups offer, small, and of awkward ones.
+"""Agents of every splitter, neuron, pooler, policy and head that the config groups offer, small, and of awkward ones.
 
 Parts that do not fit together raise ValueError when they are built, and are left out.
 """
@@ -19,7 +19,7 @@ from anx.experiment.build import build_agent, build_perturbations
 from anx.experiment.overrides import config_folder
 from anx.perturb.inputs import Perturbation
 
-GROUPS = ("splitter", "neuron", "pooler", "policy")
+GROUPS = ("splitter", "neuron", "pooler", "policy", "head")
 NAMES = {group: sorted(path.stem for path in Path(config_folder(), group).glob("*.yaml")) for group in GROUPS}
 NAMES["splitter"].remove("auto")  # one of the others
 PERTURBATIONS = sorted(path.stem for path in Path(config_folder(), "perturbations").glob("*.yaml"))
@@ -30,13 +30,14 @@ AWKWARD = {
     "neuron": ("LayoutNeuron", "AliasNeuron", "KindNeuron"),
     "pooler": ("ScalarPooler",),
     "policy": ("ExpandedPolicy",),
+    "head": ("StridedHead", "ExpandedHead"),
 }
 # Each awkward component at least once, among ordinary ones and among its like.
 AWKWARD_ONES = [
-    ("scalar", "LayoutNeuron", "attention", "linear"),
-    ("patch", "LayoutNeuron", "ScalarPooler", "mlp"),
-    ("scalar", "AliasNeuron", "ScalarPooler", "ExpandedPolicy"),
-    ("scalar", "KindNeuron", "attention", "ExpandedPolicy"),
+    ("scalar", "LayoutNeuron", "attention", "linear", "linear"),
+    ("patch", "LayoutNeuron", "ScalarPooler", "mlp", "StridedHead"),
+    ("scalar", "AliasNeuron", "ScalarPooler", "ExpandedPolicy", "ExpandedHead"),
+    ("scalar", "KindNeuron", "attention", "ExpandedPolicy", "StridedHead"),
 ]
 
 name_of = "-".join
@@ -52,7 +53,8 @@ def part(group: str, name: str) -> DictConfig:
 
 
 def config_of(names: tuple[str, ...]) -> DictConfig:
-    return OmegaConf.create({group: part(group, name) for group, name in zip(GROUPS, names, strict=True)})
+    parts = {group: part(group, name) for group, name in zip(GROUPS, names, strict=True)}
+    return OmegaConf.create({"agent": {"_target_": "anx.agent.agent.Agent"}, **parts})
 
 
 @functools.cache
@@ -76,7 +78,10 @@ def build(names: tuple[str, ...]) -> tuple[Agent, Any]:
 
 @functools.cache
 def fitting() -> list[tuple[str, ...]]:
-    """All combinations of registered parts that can be built."""
+    """All combinations of registered parts that can be built; a head sees no more than a context: one policy does."""
+
+    def is_wanted(names: tuple[str, ...]) -> bool:
+        return "linear" in names[3:] and fits(names)
 
     def fits(names: tuple[str, ...]) -> bool:
         try:
@@ -84,7 +89,7 @@ def fitting() -> list[tuple[str, ...]]:
         except ValueError:
             return False
 
-    return list(filter(fits, itertools.product(*NAMES.values())))
+    return list(filter(is_wanted, itertools.product(*NAMES.values())))
 
 
 @functools.cache

@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import compose, make_agent
 
-from anx.agent.pooler import sinusoidal_table
+from anx.agent.ops import sinusoidal_table
 from anx.commands.run import train
 from anx.errors import ConfigError
 from anx.experiment.build import build_rollout

@@ -21,7 +21,8 @@ import anx.commands.evaluate
 from anx.envs.registration import ID
 from anx.experiment.overrides import config_folder
 from anx.perturb.inputs import Noise, Shuffle
-from anx.population import set_vector
+from anx.population import num_parameters, set_vector
+from anx.rollout.jobs import episode_seeds
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "agents" / "cartpole.safetensors"
@@ -337,3 +338,13 @@ def test_types_are_seen_by_a_type_checker(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
     for part in ('"float"', "numpy.ndarray", "pathlib.Path", 'Argument 1 to "load" has incompatible type "int"'):
         assert part in done.stdout
+
+
+@pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1"])
+def test_in_gymnasiums_own_loop_an_agent_gets_the_return_of_its_evaluation(name):
+    agent = anx.make(anx.compose("env=gymnasium", f"env.id={name}", "env.processes=1", "optimizer.popsize=4")).agent
+    size = num_parameters(agent.module)
+    set_vector(agent.module, torch.from_numpy(np.random.RandomState(0).randn(size).astype(np.float32)))
+    done = anx.evaluate(agent, episodes=1, seed=5, perturbations=())
+    env = gymnasium.make(name)
+    assert episode(env, agent, int(episode_seeds(5, 1)[0])) == pytest.approx(done.returns[0].item(), rel=1e-5)

@@ -177,20 +177,22 @@ def test_compiled_is_eager_for_what_users_write(names):
 @pytest.mark.exhaustive
 @needs_compiler
 def test_compiled_is_eager_under_all_perturbations():
-    assert_compiled_acts_as_eager(*build(("scalar", "lstm", "attention", "linear")), "perturbed", *PERTURBATIONS)
+    assert_compiled_acts_as_eager(
+        *build(("scalar", "lstm", "attention", "linear", "linear")), "perturbed", *PERTURBATIONS
+    )
 
 
 @pytest.mark.exhaustive
 @needs_compiler
 def test_a_compiled_rollout_takes_one_precision_after_the_other():
-    agent, world = build(("scalar", "lstm", "attention", "linear"))
+    agent, world = build(("scalar", "lstm", "attention", "linear", "linear"))
     assert_precisions_alternate(agent, world, (torch.float32, torch.float64, torch.float32), compile=True)
 
 
 @pytest.mark.exhaustive
 @needs_compiler
 def test_a_compiled_step_acts_as_the_eager_one_on_slots():
-    agent, world = build(("scalar", "LayoutNeuron", "attention", "linear"))
+    agent, world = build(("scalar", "LayoutNeuron", "attention", "linear", "linear"))
     agent.float()
     population = population_of(agent, torch.float32)
     ours, theirs = (

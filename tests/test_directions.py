@@ -15,21 +15,16 @@ FLOORS = (
     {"agent"},
     {"population", "perturb", "envs"},
     {"rollout", "solvers"},
-    {"learners", "views", "sweep"},
+    {"learners", "views"},
     {"experiment"},
+    {"sweep"},
     {"commands"},
 )
 LONGEST = 250  # lines of a file
 
 # What is not yet as it should be. Whoever mends a file takes it out of here.
 UPWARDS = {
-    "sweep/__main__.py": {"commands", "experiment"},
-    "sweep/command.py": {"experiment"},
-    "sweep/file.py": {"experiment"},
-    "sweep/launch.py": {"experiment"},
-    "sweep/points.py": {"experiment"},
-    "sweep/report.py": {"experiment"},
-    "sweep/runner.py": {"experiment"},
+    "sweep/__main__.py": {"commands"},  # the door of a room: it hands anx.run's task in
 }
 TOO_LONG = {"agent/policy.py"}
 ASKING = {"agent/agent.py", "experiment/loggers.py"}

@@ -2,7 +2,7 @@ import pytest
 import torch
 from conftest import make_agent
 
-from anx.population import get_vector, num_parameters, prepare, set_vector, unflatten, vectorise
+from anx.population import get_vector, in_order, num_parameters, prepare, set_vector, unflatten, vectorise
 
 
 @pytest.mark.parametrize("experiment", ["cartpole", "pong"])
@@ -51,3 +51,37 @@ def test_unflattening_reads_parameters_in_the_order_of_the_module():
     parameters = unflatten(agent, get_vector(agent).unsqueeze(0))
     for name, parameter in agent.named_parameters():
         assert torch.equal(parameters[name][0], parameter)
+
+
+FIRST = ["neuron.cell.weight_ih", "neuron.cell.weight_hh", "neuron.cell.bias_ih", "neuron.cell.bias_hh"]
+LAYOUTS = {
+    "cartpole": (*FIRST, "pooler.query.weight", "pooler.key.weight", "head.layer.weight", "head.layer.bias"),
+    "car_racing": (
+        *(f"pooler.{layer}.{kind}" for layer in ("query", "key", "value") for kind in ("weight", "bias")),
+        *(f"policy.{layer}.{kind}" for layer in ("query", "key") for kind in ("weight", "bias")),
+        *(each.replace("neuron", "policy") for each in FIRST),
+        *("head.layer.weight", "head.layer.bias"),
+        *(f"policy.mixing.{layer}.{kind}" for layer in (0, 2) for kind in ("weight", "bias")),
+    ),
+}
+
+
+@pytest.mark.parametrize(("experiment", "names"), LAYOUTS.items())
+def test_a_vector_has_the_authors_order_also_where_that_is_not_the_modules(experiment, names):
+    agent, _ = make_agent(f"+experiment={experiment}")
+    assert tuple(in_order(agent)) == names
+    vector = torch.arange(float(num_parameters(agent))).double()
+    set_vector(agent, vector)
+    own = dict(agent.named_parameters())
+    assert torch.cat([own[name].flatten() for name in names]).tolist() == vector.tolist()
+    assert torch.equal(get_vector(agent), vector)
+    stacked = unflatten(agent, vector.unsqueeze(0))
+    assert all(torch.equal(stacked[name][0], own[name]) for name in names)
+
+
+def test_what_comes_last_in_a_vector_may_be_named_by_any_module():
+    inner = torch.nn.ModuleDict({"a": torch.nn.Linear(1, 1), "ab": torch.nn.Linear(1, 1)})
+    inner.last_in_vector = ("a",)
+    alone, nested = inner, torch.nn.ModuleList([inner, torch.nn.Linear(1, 1)])
+    assert list(in_order(alone)) == ["ab.weight", "ab.bias", "a.weight", "a.bias"]
+    assert list(in_order(nested)) == ["0.ab.weight", "0.ab.bias", "1.weight", "1.bias", "0.a.weight", "0.a.bias"]

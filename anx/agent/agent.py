@@ -1,12 +1,13 @@
-"""The agent: splitter -> neuron -> pooler -> policy, for one agent in one episode."""
+"""The agent: splitter -> neuron -> pooler -> policy -> head, for one agent in one episode."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anx.agent.neuron import State
-from anx.agent.pooler import AttentionPooler
+from anx.agent.base import ACTUATOR_SIZE, Head, Neuron, Policy, Pooler, Prepared, Splitter, State
+from anx.agent.ops import sinusoidal_table
 from anx.agent.state import returned_as
 
 
@@ -23,6 +24,7 @@ class Thought(NamedTuple):
 
     attention: Tensor  # [N, M]
     latent: Tensor  # [M, V]
+    scores: Tensor  # [A]
     action: Tensor  # [A]
 
 
@@ -44,8 +46,10 @@ class Agent(nn.Module):
         splitter: observation -> inputs [N, F].
         neuron: inputs, previous action, state -> keys, values, state.
         pooler: keys, values -> latent code [M, V].
-        policy: latent code, state -> action [A], state.
+        policy: latent code, previous action, state -> context [C], state.
+        head: context, what each actuator is [A, E] -> scores [A].
         action_size: A.
+        discrete: whether an action is the one with the highest score, one-hot; else each score's tanh.
         previous_action: whether the neuron sees the previous action [A]; else it was built for and gets [0].
 
     A search starts with all parameters at 0, but for those that a component, or any module in it, names in an attribute
@@ -54,76 +58,73 @@ class Agent(nn.Module):
 
     def __init__(
         self,
-        splitter: nn.Module,
-        neuron: nn.Module,
-        pooler: nn.Module,
-        policy: nn.Module,
+        splitter: Splitter,
+        neuron: Neuron,
+        pooler: Pooler,
+        policy: Policy,
+        head: Head,
         *,
         action_size: int,
+        discrete: bool = False,
         previous_action: bool = True,
     ) -> None:
         super().__init__()
-        # A component is any module with the methods of its kind: nothing to inherit from.
-        self.splitter: Any = splitter
-        self.neuron: Any = neuron
-        self.pooler: Any = pooler
-        self.policy: Any = policy
+        self.splitter: Splitter = splitter
+        self.neuron: Neuron = neuron
+        self.pooler: Pooler = pooler
+        self.policy: Policy = policy
+        self.head: Head = head
         self.action_size = action_size
-        self.seen_size = action_size if previous_action else 0
+        self.discrete = discrete
+        self.felt_size = action_size if previous_action else 0  # how much of it the neuron gets
+        self.actuators: Tensor
+        self.register_buffer("actuators", sinusoidal_table(action_size, ACTUATOR_SIZE), persistent=False)  # [A, E]
 
     def initial_state(self, num_inputs: int) -> AgentState:
         """The state at the start of an episode with N inputs; the previous action is 0."""
-        parameter = next(self.parameters())
-        blank = parameter.new_zeros(self.action_size)
+        blank = self.actuators.new_zeros(self.action_size)
         return AgentState(self.neuron.initial_state(num_inputs), self.policy.initial_state(), blank)
 
-    def prepare(self) -> Any:
+    def prepare(self) -> Prepared:
         """What depends on the parameters only: worked out once a rollout instead of once a step."""
         return self.pooler.prepare()
 
-    def _sense(self, inputs: Tensor, state: AgentState) -> tuple[Tensor, Tensor, State]:
-        """Inputs [N, F], state -> what the neurons say: keys, values, state."""
-        return self.neuron(inputs, state.previous_action[: self.seen_size], state.neuron)
+    def sense(self, inputs: Tensor, state: AgentState) -> tuple[Tensor, Tensor, State]:
+        """Inputs [N, F], state -> what the neurons say: keys [N, K], values [N, V], their state."""
+        return self.neuron(inputs, state.previous_action[: self.felt_size], state.neuron)
 
-    def explain(self, prepared: Any, inputs: Tensor, state: AgentState) -> tuple[Thought, AgentState]:
+    def act(self, latent: Tensor, neuron_state: State, state: AgentState) -> tuple[Tensor, Tensor, AgentState]:
+        """Latent code [M, V], the neurons' new state, the state before -> scores [A], action [A], state."""
+        context, policy_state = self.policy(latent, state.previous_action, state.policy)  # [C]
+        scores = self.head(context, self.actuators)  # [A]
+        action = self.as_action(scores)
+        return scores, action, self._carry(AgentState(neuron_state, policy_state, action), state)
+
+    def as_action(self, scores: Tensor) -> Tensor:
+        """Scores [A] -> a continuous action in [-1, 1], or the best of A discrete actions as one-hot vector."""
+        if self.discrete:
+            return F.one_hot(scores.argmax(-1), scores.shape[-1]).to(scores.dtype)
+        return scores.tanh()
+
+    def forward(self, prepared: Prepared, inputs: Tensor, state: AgentState) -> tuple[Tensor, AgentState]:
+        """Inputs [N, F] (the splitter's, perhaps perturbed), state -> action [A], state."""
+        keys, values, neuron_state = self.sense(inputs, state)
+        latent = self.pooler(prepared, keys, values)  # [M, V]
+        _, action, after = self.act(latent, neuron_state, state)
+        return action, after
+
+    def explain(self, prepared: Prepared, inputs: Tensor, state: AgentState) -> tuple[Thought, AgentState]:
         """Like `forward`, with everything on the way to the action."""
-        keys, values, neuron_state = self._sense(inputs, state)
+        keys, values, neuron_state = self.sense(inputs, state)
         attention = self.pooler.attend(prepared, keys)
         latent = self.pooler(prepared, keys, values)
-        action, policy_state = self.policy(latent, state.policy)
-        return Thought(attention, latent, action), self._carry(AgentState(neuron_state, policy_state, action), state)
-
-    @property
-    def merges(self) -> bool:
-        """Whether the neuron says which inputs have the same key, and the pooler can take them as one."""
-        return hasattr(self.neuron, "still") and isinstance(self.pooler, AttentionPooler)
-
-    def forward(
-        self, prepared: Any, inputs: Tensor, state: AgentState, places: Tensor | None = None
-    ) -> tuple[Tensor, AgentState]:
-        """Inputs [N, F] (the splitter's, perhaps perturbed), state -> action [A], state.
-
-        With `places` [A + 1] (see `anx.agent.still`) the same up to rounding: all inputs but the first A of them are
-        still, and become one.
-        """
-        if places is None:
-            keys, values, neuron_state = self._sense(inputs, state)
-            latent = self.pooler(prepared, keys, values)  # [M, V]
-        else:
-            own, count = places[:-1], len(inputs)
-            keys, values, neuron_state = self._sense(inputs[places], state)
-            share = inputs.new_full((count,), 1 / (count - len(own))).scatter(0, own, 0.0)
-            values = torch.cat([values[:-1], self.neuron.still_value(inputs, share).unsqueeze(0)])
-            counts = torch.cat([inputs.new_ones(len(own)), inputs.new_full((1,), count - len(own))])
-            latent = self.pooler(prepared, keys, values, counts)
-        action, policy_state = self.policy(latent, state.policy)  # [A]
-        return action, self._carry(AgentState(neuron_state, policy_state, action), state)
+        scores, action, after = self.act(latent, neuron_state, state)
+        return Thought(attention, latent, scores, action), after
 
     def _carry(self, new: AgentState, old: AgentState) -> AgentState:
         """The state for the next step, of the form of the last one's."""
-        neuron, policy = type(self.neuron).__name__, type(self.policy).__name__
         return AgentState(
-            returned_as(new.neuron, old.neuron, neuron),
-            returned_as(new.policy, old.policy, policy),
-            returned_as(new.previous_action, old.previous_action, policy),
+            returned_as(new.neuron, old.neuron, type(self.neuron).__name__),
+            returned_as(new.policy, old.policy, type(self.policy).__name__),
+            returned_as(new.previous_action, old.previous_action, type(self.head).__name__),
         )

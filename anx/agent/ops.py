@@ -1,15 +1,23 @@
 """What components have in common: forms of torch's operations that torch.func can vectorise, or that are quicker."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def lstm_step(cell: nn.LSTMCell, seen: Tensor, hidden: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+def check_positive(**sizes: int | None) -> None:
+    """ValueError, with its name, for a size that is less than 1; None is no size."""
+    for name, size in sizes.items():
+        if size is not None and size < 1:
+            raise ValueError(f"{name}={size} must be at least 1")
+
+
+def lstm_step(cell: nn.LSTMCell, x: Tensor, hidden: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
     """Input [..., F], hidden and cell state [..., H] -> hidden and cell state, as `cell` itself would give them.
 
     torch.func cannot vectorise the fused LSTMCell; its parameters and its mathematics are these.
     """
-    gates = F.linear(seen, cell.weight_ih, cell.bias_ih)
+    gates = F.linear(x, cell.weight_ih, cell.bias_ih)
     gates = gates + F.linear(hidden, cell.weight_hh, cell.bias_hh)  # [..., 4 H]
     i, f, g, o = gates.chunk(4, dim=-1)
     memory = f.sigmoid() * memory + i.sigmoid() * g.tanh()
@@ -23,3 +31,13 @@ def normalise(x: Tensor, epsilon: float = 1e-5) -> Tensor:
     """
     centred = x - x.mean(dim=-1, keepdim=True)
     return centred * ((centred * centred).mean(dim=-1, keepdim=True) + epsilon).rsqrt()
+
+
+def sinusoidal_table(rows: int, columns: int) -> Tensor:
+    """A fixed table [rows, columns] that tells rows apart: sines in even columns, cosines in odd ones.
+
+    Vaswani et al. 2017, section 3.5.
+    """
+    column = torch.arange(columns, dtype=torch.float64)
+    angle = torch.arange(rows, dtype=torch.float64).unsqueeze(1) / 10000 ** (2 * (column // 2) / columns)
+    return torch.where(column % 2 == 0, angle.sin(), angle.cos()).float()

@@ -7,14 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anx.agent.ops import normalise
-
-
-def sinusoidal_table(rows: int, columns: int) -> Tensor:
-    """The fixed queries Q [rows, columns]: sines in even columns, cosines in odd ones (Vaswani et al. 2017, 3.5)."""
-    column = torch.arange(columns, dtype=torch.float64)
-    angle = torch.arange(rows, dtype=torch.float64).unsqueeze(1) / 10000 ** (2 * (column // 2) / columns)
-    return torch.where(column % 2 == 0, angle.sin(), angle.cos()).float()
+from anx.agent.base import Prepared
+from anx.agent.ops import check_positive, normalise, sinusoidal_table
 
 
 def round_to_20_bits(x: Tensor) -> Tensor:
@@ -52,6 +46,8 @@ class AttentionPooler(nn.Module):
         gain: scales the pooled sum before `output`; 0.5 accounts for twice the inputs.
     """
 
+    takes_counts = True
+
     def __init__(
         self,
         key_size: int,
@@ -70,17 +66,13 @@ class AttentionPooler(nn.Module):
         gain: float = 1.0,
     ) -> None:
         super().__init__()
-        if min(num_queries, query_size, message_size) < 1:
-            raise ValueError(
-                f"pooler.num_queries={num_queries}, pooler.query_size={query_size} and "
-                f"pooler.message_size={message_size} must be at least 1"
-            )
+        check_positive(num_queries=num_queries, query_size=query_size, message_size=message_size)
         if queries not in ("sinusoidal", "learned"):
-            raise ValueError(f"pooler.queries={queries} is not one of sinusoidal, learned")
+            raise ValueError(f"queries={queries} is not one of sinusoidal, learned")
         if activation not in ("tanh", "softmax"):
-            raise ValueError(f"pooler.activation={activation} is not one of tanh, softmax")
+            raise ValueError(f"activation={activation} is not one of tanh, softmax")
         if output not in ("tanh", "relu_layer_norm"):
-            raise ValueError(f"pooler.output={output} is not one of tanh, relu_layer_norm")
+            raise ValueError(f"output={output} is not one of tanh, relu_layer_norm")
         self.activation = activation
         self.output = output
         self.gain = gain
@@ -100,10 +92,7 @@ class AttentionPooler(nn.Module):
         # once an agent instead of once an input and step.
         self.folds_key = num_queries * key_size < message_size * (key_size + num_queries)
 
-    def check_num_inputs(self, num_inputs: int) -> None:
-        """Attention takes any number of inputs."""
-
-    def prepare(self) -> tuple[Tensor, Tensor]:
+    def prepare(self) -> Prepared:
         """What attention needs that no input changes: queries [M, K or d] and their offsets [M]."""
         queries = self.query(self.table) / self.temperature  # [M, d]
         if not self.folds_key:
@@ -111,11 +100,11 @@ class AttentionPooler(nn.Module):
         offsets = queries @ self.key.bias if self.key.bias is not None else queries.new_zeros(len(queries))
         return queries @ self.key.weight, offsets
 
-    def attend(self, prepared: tuple[Tensor, Tensor], keys: Tensor) -> Tensor:
+    def attend(self, prepared: Prepared, keys: Tensor) -> Tensor:
         """Keys [N, K] -> attention weights [N, M]."""
         return self._attention(prepared, keys).T
 
-    def _attention(self, prepared: tuple[Tensor, Tensor], keys: Tensor, counts: Tensor | None = None) -> Tensor:
+    def _attention(self, prepared: Prepared, keys: Tensor, counts: Tensor | None = None) -> Tensor:
         """Keys [N, K] -> attention weights [M, N], in memory as each activation is worked out fastest."""
         queries, offsets = prepared
         keys = keys if self.folds_key else self.key(keys)
@@ -127,9 +116,7 @@ class AttentionPooler(nn.Module):
             return (queries @ keys.T).softmax(dim=-1)
         return (keys @ queries.T + counts.log().unsqueeze(1)).softmax(dim=0).T  # few rows: their length is M
 
-    def forward(
-        self, prepared: tuple[Tensor, Tensor], keys: Tensor, values: Tensor, counts: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, prepared: Prepared, keys: Tensor, values: Tensor, counts: Tensor | None = None) -> Tensor:
         """Keys [N, K], values [N, V], how many inputs each stands for [N] (None: one) -> latent code [M, V']."""
         pooled = self._attention(prepared, keys, counts) @ self.value(values)  # [M, V']
         pooled = same_in_any_order(pooled)
@@ -141,11 +128,11 @@ class AttentionPooler(nn.Module):
 class PoolerWithoutAttention(nn.Module):
     """What poolers that attend to nothing have in common."""
 
-    def prepare(self) -> tuple[()]:
+    def prepare(self) -> Prepared:
         """Nothing."""
         return ()
 
-    def attend(self, prepared: tuple[()], keys: Tensor) -> Tensor:
+    def attend(self, prepared: Prepared, keys: Tensor) -> Tensor:
         """No attention: [N, 0]."""
         return keys.new_zeros(len(keys), 0)
 
@@ -165,10 +152,7 @@ class MeanPooler(PoolerWithoutAttention):
         super().__init__()
         self.latent_shape = (1, key_size + value_size)
 
-    def check_num_inputs(self, num_inputs: int) -> None:
-        """A mean takes any number of inputs."""
-
-    def forward(self, prepared: tuple[()], keys: Tensor, values: Tensor) -> Tensor:
+    def forward(self, prepared: Prepared, keys: Tensor, values: Tensor) -> Tensor:
         """Keys [N, K], values [N, V] -> latent code [1, K + V]."""
         mean = torch.cat([keys, values], dim=-1).mean(dim=0, keepdim=True)
         return same_in_any_order(mean).tanh()
@@ -185,15 +169,9 @@ class ConcatenationPooler(PoolerWithoutAttention):
 
     def __init__(self, key_size: int, value_size: int, num_inputs: int) -> None:
         super().__init__()
+        self.fixed_inputs = num_inputs
         self.latent_shape = (num_inputs, value_size)
 
-    def forward(self, prepared: tuple[()], keys: Tensor, values: Tensor) -> Tensor:
+    def forward(self, prepared: Prepared, keys: Tensor, values: Tensor) -> Tensor:
         """Values [N, V] -> latent code [N, V]."""
         return values
-
-    def check_num_inputs(self, num_inputs: int) -> None:
-        """Raise ValueError: without attention, an agent acts on the inputs it was built for."""
-        raise ValueError(
-            f"pooler=concatenation takes {self.latent_shape[0]} inputs, the perturbations leave {num_inputs}: an agent "
-            "without attention can be shuffled, but not evaluated under duplicate, noise or occlude"
-        )

@@ -15,6 +15,7 @@ from anx.experiment.build import build_rollout
 from anx.experiment.check import check_writable
 from anx.experiment.command_line import evaluation_of
 from anx.experiment.messages import one_line_errors
+from anx.experiment.older import renewed
 from anx.experiment.plain import read_yaml
 from anx.experiment.trust import check_agent_config, is_within, trust_override
 from anx.experiment.values import check_integer
@@ -61,7 +62,7 @@ def write_report(run_dir: Path, *, figures: bool = True, film: bool = True, trus
 def read_config(run_dir: Path, trust: Sequence[str] = ()) -> DictConfig:
     """A run's resolved configuration, whose agent and environment can be built: nothing else of it ever is."""
     path = run_dir / "config.yaml"
-    config = read_yaml(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else None
+    config = renewed(read_yaml(path.read_text(encoding="utf-8"), str(path))) if path.is_file() else None
     if not isinstance(config, dict) or not {"name", "seed", "env", "trainer"} <= set(config):
         raise ConfigError(f"RUN_FOLDER={run_dir} is no run's folder: it must hold a run's resolved config.yaml")
     check_agent_config(config, str(path), trust, option="--trust {}")

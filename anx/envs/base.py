@@ -5,7 +5,7 @@ from __future__ import annotations  # torch is for type checkers only: processes
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
-from anx.envs.vector import Envs, Pixels
+from anx.envs.vector import Envs, Native, Pixels
 from anx.errors import ConfigError
 from anx.spec import Spec
 
@@ -69,6 +69,7 @@ class HostEnvironment(ABC):
     single environment of gymnasium's needs no class: `env=gymnasium env.id=my_package:MyEnv-v0`.
     """
 
+    native: Native | None = None  # the spaces of what it is made of, where agents get others (see `anx.envs.spaces`)
     rollout: ClassVar[str] = "host"  # what plays it: `rollout=host`
     overlaps: ClassVar[bool] = False  # whether it steps elsewhere while the policy acts for others
     draws: bool = True  # whether there are pictures of it

@@ -64,6 +64,7 @@ class GymnasiumEnv(HostEnvironment):
             self.spec = spec_of_game(self.entry, self.kwargs, max_steps)
         else:
             with closing(make_plain(self.entry, self.kwargs, max_steps)) as env:
+                self.native = env.env.observation_space, env.env.action_space
                 self.spec = spec_of(env, id)
                 self.draws = "rgb_array" in env.metadata.get("render_modes", ())
 

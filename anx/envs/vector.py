@@ -4,10 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
+from gymnasium.spaces import Space
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 Array = NDArray[np.generic]
+Native = tuple[Space[Array], Space[Array]]  # of observations, of actions
 Flags = NDArray[np.bool_]
 Rewards = NDArray[np.float64]
 Pixels = NDArray[np.uint8]

@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from anx.agent.agent import Agent, AgentState, Thought
+from anx.agent.base import Prepared
 from anx.internal.pytree import tree_map
 from anx.population import get_vector, in_precision_of, with_vector
 from anx.rollout.base import Rollout
@@ -18,7 +19,7 @@ class Memory(NamedTuple):
     """What an actor carries from step to step of one episode."""
 
     module: Agent  # as it was at the episode's start, in the precision in which agents are evaluated
-    prepared: object  # what follows from its parameters alone
+    prepared: Prepared  # what follows from its parameters alone
     state: AgentState
 
 
@@ -66,7 +67,7 @@ class Actor:
         return self.rollout.for_env(thought.action), memory
 
     def explain(self, observation: ArrayLike | Tensor, state: Memory | None = None) -> Thought:
-        """How the agent comes to its action: attention [N, M], latent code [M, V], action [A] from -1 to 1."""
+        """How the agent comes to its action: attention [N, M], latent code [M, V], scores [A], the action as [A]."""
         return self._think(observation, state)[0]
 
     @torch.no_grad()
@@ -83,7 +84,10 @@ class Actor:
         return Memory(module, module.prepare(), blank)
 
     def _read(self, observation: ArrayLike | Tensor) -> Tensor:
-        read = observation if isinstance(observation, Tensor) else torch.from_numpy(np.array(observation))
+        if isinstance(observation, Tensor):
+            read = observation
+        else:
+            read = torch.from_numpy(np.array(self.rollout.from_env(np.asarray(observation))))
         expected = self.rollout.env.spec.observation_shape
         if tuple(read.shape) != tuple(expected):
             raise ValueError(f"the observation has shape {tuple(read.shape)}; this agent takes {tuple(expected)}")

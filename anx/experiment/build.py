@@ -17,25 +17,27 @@ from anx.perturb.base import Perturbation
 from anx.rollout.base import Rollout
 
 # The parts of a configuration that say what an agent is: what its weights need to be understood.
-AGENT_KEYS = ("env", "agent", "splitter", "neuron", "pooler", "policy", "rollout")
-
-# What holds the parts together, where a file of weights was written before that was a part, too.
-WHOLE = {"_target_": "anx.agent.agent.Agent"}
+AGENT_KEYS = ("env", "agent", "splitter", "neuron", "pooler", "policy", "head", "rollout")
 
 
 def build_agent(config: DictConfig, env: Any) -> Agent:
     """The agent of `config` for an environment."""
-    with arguments_of("splitter"):
-        splitter = instantiate(config.splitter, observation_shape=env.spec.observation_shape)
-    whole = config.get("agent", WHOLE)
-    seen = env.spec.action_size if whole.get("previous_action", True) else 0
-    neuron = instantiate(config.neuron, features=splitter.features, action_size=seen)
+    observed, actions = env.spec.observation_shape, env.spec.action_size
+    splitter = build_part(config, "splitter", observation_shape=observed)
+    felt = actions if config.agent.get("previous_action", True) else 0
+    neuron = build_part(config, "neuron", features=splitter.features, action_size=felt)
     sizes = {"key_size": neuron.key_size, "value_size": neuron.value_size}
-    pooler = instantiate(config.pooler, **sizes, num_inputs=splitter.num_inputs)
-    actions = {"action_size": env.spec.action_size, "output": "one_hot" if env.spec.discrete else "tanh"}
-    policy = instantiate(config.policy, latent_shape=pooler.latent_shape, **actions)
-    parts = {"splitter": splitter, "neuron": neuron, "pooler": pooler, "policy": policy}
-    return instantiate(whole, **parts, action_size=env.spec.action_size)
+    pooler = build_part(config, "pooler", **sizes, num_inputs=splitter.num_inputs)
+    policy = build_part(config, "policy", latent_shape=pooler.latent_shape, action_size=actions)
+    head = build_part(config, "head", context_size=policy.context_size, action_size=actions)
+    parts = {"splitter": splitter, "neuron": neuron, "pooler": pooler, "policy": policy, "head": head}
+    return build_part(config, "agent", **parts, action_size=actions, discrete=env.spec.discrete)
+
+
+def build_part(config: DictConfig, group: str, **others: object) -> Any:
+    """The part of `config` at `group`, with what follows from other parts; ConfigError where it refuses a value."""
+    with arguments_of(group):
+        return instantiate(config[group], **others)
 
 
 def build_perturbations(config: DictConfig, agent: Agent) -> list[Perturbation]:
@@ -48,11 +50,14 @@ def build_perturbations(config: DictConfig, agent: Agent) -> list[Perturbation]:
                 perturbation: Perturbation = instantiate(each)
                 count = perturbation.num_inputs(count)
             perturbations.append(perturbation)
-    if count != agent.splitter.num_inputs:
-        try:
-            agent.pooler.check_num_inputs(count)
-        except ValueError as error:
-            raise ConfigError(str(error)) from None
+    takes = getattr(agent.pooler, "fixed_inputs", None)  # most poolers take any number
+    if takes not in (None, count):
+        kind = type(agent.pooler)
+        pooler = named("pooler", f"{kind.__module__}.{kind.__qualname__}")
+        raise ConfigError(
+            f"{pooler} takes {takes} inputs, the perturbations leave {count}: an agent without attention can be "
+            "shuffled, but not evaluated under duplicate, noise or occlude"
+        )
     return perturbations
 
 
@@ -81,7 +86,11 @@ def check_pair(config: DictConfig, env: Any) -> None:
 
 def option(config: DictConfig, group: str) -> str:
     """A part of `config` as a command line would choose it: env=ant; one's own by its class."""
-    target = config[group]._target_
+    return named(group, config[group]._target_)
+
+
+def named(group: str, target: str) -> str:
+    """A component as a command line would choose it."""
     for path in sorted(Path(config_folder(), group).glob("*.yaml")):
         if OmegaConf.select(OmegaConf.load(path), "_target_") == target:
             return f"{group}={path.stem}"

@@ -1,7 +1,7 @@
 """An evaluation's configuration: what the file of weights says of its agent, and on top of it the command line."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +62,9 @@ def store_base(agent: Any, source: str, trust: Sequence[str] = ()) -> str:
     check_agent_config(agent, source, trust)
     store = ConfigStore.instance()
     for part in AGENT_KEYS:
-        if part in agent:
-            store.store(group=part, name=OPTION, node=agent[part])
+        store.store(group=part, name=OPTION, node=agent[part])
     base: Any = OmegaConf.load(Path(config_folder(), f"{EVALUATION}.yaml"))
-    base.defaults = [choose(each, agent) for each in base.defaults]
+    base.defaults = [choose(each) for each in base.defaults]
     # The agent's splitter is its own: an environment that is chosen in place of the file's brings none.
     store.store(name=KEPT, node={"defaults": [{"override /splitter": OPTION}]})
     base.defaults.insert(base.defaults.index("_self_"), KEPT)
@@ -74,10 +73,10 @@ def store_base(agent: Any, source: str, trust: Sequence[str] = ()) -> str:
     return OF_FILE
 
 
-def choose(default: Any, agent: Mapping[str, Any]) -> Any:
-    """An entry of a defaults list, with the file's option where the file has one."""
+def choose(default: Any) -> Any:
+    """An entry of a defaults list, with the file's option where it is of a part that a file has."""
     group = next(iter(default)) if OmegaConf.is_dict(default) else None
-    return {group: OPTION} if group in AGENT_KEYS and group in agent else default
+    return {group: OPTION} if group in AGENT_KEYS else default
 
 
 def on_base(config: DictConfig, overrides: Sequence[str], composed_on: str | None) -> DictConfig:
@@ -98,9 +97,8 @@ def warn_of_difference(config: DictConfig) -> None:
     """Say so where the experiment that is chosen makes another agent of the weights than their file says."""
     ours: Any = OmegaConf.to_container(config, resolve=True)
     agent = read_weights(config.weights).config or {}
-    for part in ("agent", "splitter", "neuron", "pooler", "policy") if agent else ():
-        then = agent.get(part, {"_target_": ours[part]["_target_"]})  # from before that was a part: as it is by default
-        if differs := difference(part, then, ours[part]):
+    for part in ("agent", "splitter", "neuron", "pooler", "policy", "head") if agent else ():
+        if differs := difference(part, agent.get(part), ours[part]):
             key, before, now = differs
             log.warning("weights=%s was trained with %s=%s; it is evaluated with %s", config.weights, key, before, now)
             return

@@ -46,7 +46,8 @@ def prepare(config: DictConfig) -> Prepared:
     checkpoint = find_checkpoint(config.ckpt_path, Path(config.run_dir))
     learner = build_learner(config, checkpoint)
     trainer = build_trainer(config, [instantiate(each) for each in chosen(config, "callbacks").values()])
-    draw = instantiate(config.report, trust=packages_to_trust(config)) if config.get("report") else None
+    trust = [*packages_to_trust(config), config.learner._target_]  # of this run's own: the report asks it for its words
+    draw = instantiate(config.report, trust=trust) if config.get("report") else None
     return Prepared(learner, trainer, checkpoint, draw)
 
 

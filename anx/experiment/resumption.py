@@ -16,28 +16,23 @@ def check_resumable(learner: Learner, checkpoint: Mapping[str, Any]) -> None:
     if "optimizer_states" not in checkpoint:
         raise ConfigError("ckpt_path: the checkpoint holds weights only; resume from last.ckpt, or use weights=")
     parts, free = learner.parts, {f"learner.{key}" for key in learner.free}
-    check_same(checkpoint.get("config") or {}, parts.agent_config, free, older={"agent"})
+    check_same(checkpoint.get("config") or {}, parts.agent_config, free)
     check_same(checkpoint.get("run") or {}, parts.run_config, free)
     learner.check_resumable(checkpoint)
 
 
-def check_same(
-    then: Mapping[str, Any], now: Mapping[str, Any], free: Collection[str] = (), older: Collection[str] = ()
-) -> None:
+def check_same(then: Mapping[str, Any], now: Mapping[str, Any], free: Collection[str] = ()) -> None:
     """Raise ConfigError unless two configurations are of one run.
 
     Args:
         then: the checkpoint's.
         now: the run's; what the checkpoint lacks as a whole, an older version did not keep.
         free: keys that may differ, besides those that always may.
-        older: keys of parts that an older version had not; they are what they would be by default.
     """
     for key, part in now.items():
-        if key in then or key in older:
-            earlier = then[key] if key in then else {"_target_": part.get("_target_")}
-            if found := difference(key, earlier, part, {*FREE, *free}):
-                key, before, after = found
-                raise ConfigError(
-                    f"{key}={after}, but ckpt_path was trained with {key}={before}; a run is resumed with the "
-                    "configuration it was started with"
-                )
+        if key in then and (found := difference(key, then[key], part, {*FREE, *free})):
+            key, before, after = found
+            raise ConfigError(
+                f"{key}={after}, but ckpt_path was trained with {key}={before}; a run is resumed with the "
+                "configuration it was started with"
+            )

@@ -19,7 +19,6 @@ from anx.experiment.build import AGENT_KEYS
 from anx.experiment.overrides import config_folder
 from anx.experiment.values import check_types
 
-REQUIRED = tuple(key for key in AGENT_KEYS if key != "agent")  # files from before that was a part lack it
 NAME = re.compile(r"\w+(\.\w+)+")  # of a component
 
 
@@ -34,12 +33,12 @@ def check_agent_config(config: Any, source: str, trust: Sequence[str] = (), opti
     """
     if isinstance(trust, str) or not (isinstance(trust, Sequence) and all(isinstance(each, str) for each in trust)):
         raise ConfigError(f"trust={trust} must be a list of packages, {option.format('my_package')}")
-    if not isinstance(config, dict) or not all(isinstance(config.get(key), dict) for key in REQUIRED):
-        raise ConfigError(f"{source} must say of its agent what each of {', '.join(REQUIRED)} is")
+    if not isinstance(config, dict) or not all(isinstance(config.get(key), dict) for key in AGENT_KEYS):
+        raise ConfigError(f"{source} must say of its agent what each of {', '.join(AGENT_KEYS)} is")
     name = config.get("name", "")
     if not (isinstance(name, str) and name.isprintable()):
         raise ConfigError(f"{source}: name={name!r} must be a text in one line")
-    parts = {key: config[key] for key in AGENT_KEYS if key in config}
+    parts = {key: config[key] for key in AGENT_KEYS}
     foreign = []
     for part, node in parts.items():
         if not isinstance(node, dict) or "_target_" not in node:

@@ -1,6 +1,7 @@
 """Agents in files: the paper's flat vectors (.npz), shareable agents (.safetensors), checkpoints (.ckpt)."""
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from anx.errors import ConfigError
+from anx.experiment.older import is_headless, renewed, renewed_checkpoint, renewed_state
 from anx.experiment.plain import check_plain, read_yaml
 from anx.files import whole
 from anx.population import num_parameters, set_vector
@@ -42,7 +44,7 @@ def read_weights(path: str | Path, key: str = "weights") -> Weights:
     raise ConfigError(f"{key}={path} must end in .ckpt, .safetensors or .npz")
 
 
-def find_file(path: Any, key: str) -> Path:
+def find_file(path: object, key: str) -> Path:
     """The path of a file that is there and can be read."""
     if not isinstance(path, str | Path):
         raise ConfigError(f"{key}={path} must be the path of a file")
@@ -73,10 +75,10 @@ def read_checkpoint(path: str | Path, key: str = "ckpt_path") -> dict[str, Any]:
     check_plain(checkpoint.get("config"), f"{key}={path}")
     if not isinstance(state, dict) or not all(isinstance(k, str) and is_plain(v) for k, v in state.items()):
         raise ConfigError(f"{key}={path} is no checkpoint: its state_dict holds more than tensors")
-    return checkpoint
+    return renewed_checkpoint(checkpoint)
 
 
-def is_plain(value: Any) -> bool:
+def is_plain(value: object) -> bool:
     """Whether something from a file is a tensor as agents have them."""
     return isinstance(value, Tensor) and value.layout == torch.strided and not value.is_quantized
 
@@ -107,7 +109,8 @@ def _read_safetensors(path: Path, key: str) -> Weights:
             config = (file.metadata() or {}).get(CONFIG)
     except Exception as error:  # what is no .safetensors file can fail anywhere in its reader
         raise ConfigError(f"{key}={path} is not a whole .safetensors file ({error})") from None
-    return Weights(None, state, read_yaml(config, f"{key}={path}") if config else None)
+    said = read_yaml(config, f"{key}={path}") if config else None
+    return Weights(None, renewed_state(state) if is_headless(said) else state, renewed(said))
 
 
 def load_into(agent: nn.Module, weights: Weights, path: str | Path, key: str = "weights") -> None:
@@ -142,11 +145,11 @@ def check_finite(tensors: dict[str, Tensor], path: str | Path, key: str) -> None
             raise ConfigError(f"{key}={path}: {name} holds {count} numbers that are infinite or not a number")
 
 
-def write_agent(agent: nn.Module, config: dict[str, Any], path: str | Path) -> None:
+def write_agent(agent: nn.Module, config: Mapping[str, object], path: str | Path) -> None:
     """Write a shareable agent: weights and the configuration that builds it, in one .safetensors file.
 
     The file replaces an older one only once it is whole.
     """
     state = {name: value.detach().cpu().contiguous() for name, value in agent.state_dict().items()}
     with whole(Path(path)) as unfinished:
-        save_file(state, unfinished, metadata={CONFIG: yaml.safe_dump(config, sort_keys=False)})
+        save_file(state, unfinished, metadata={CONFIG: yaml.safe_dump(dict(config), sort_keys=False)})

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from anx.agent.agent import Agent
+from anx.internal.lightning import set_logged_step
 from anx.learners.data import one_seed
 from anx.perturb.inputs import Perturbation, Shuffle
 from anx.population import get_vector
@@ -161,6 +162,9 @@ class Learner(LightningModule):
     def configure_optimizers(self) -> Optimizer:
         optimizer: Optimizer = self.parts.optimizer(self.agent.parameters())
         return optimizer
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        set_logged_step(self.trainer, self.trainer.global_step)  # a resumed run's would be off
 
     def val_dataloader(self) -> DataLoader[int]:
         return one_seed(self.parts.seed, VALIDATION)

@@ -18,10 +18,11 @@ from torch.utils.data import DataLoader
 
 from anx.agent.agent import Agent, start_search
 from anx.errors import ConfigError
-from anx.internal.lightning import count_steps_by_hand, set_logged_step
+from anx.internal.lightning import count_steps_by_hand
 from anx.learners.base import Learner, Metric, Need, Parts, Words, check_counts
 from anx.learners.data import generation_seeds
 from anx.learners.optimizer import SolverOptimizer
+from anx.population import in_order
 from anx.rollout.base import Episodes
 from anx.rollout.sharded import PopulationsDifferError, Sharded
 
@@ -59,7 +60,7 @@ class Evolution(Learner):
         self.automatic_optimization = False
         self.rollouts = rollouts
         try:
-            self.optimizer = SolverOptimizer(self.agent.parameters(), parts.optimizer)
+            self.optimizer = SolverOptimizer(in_order(self.agent).values(), parts.optimizer)
         except ConfigError as error:  # a solver knows its arguments, not where they come from
             raise ConfigError(f"optimizer.{error}") from None
 
@@ -101,9 +102,6 @@ class Evolution(Learner):
     def train_dataloader(self) -> DataLoader[int]:
         """A seed a generation."""
         return generation_seeds(self.parts.seed, first=self.trainer.global_step)
-
-    def on_train_batch_start(self, batch: int, batch_idx: int) -> None:
-        set_logged_step(self.trainer, self.trainer.global_step)
 
     def training_step(self, seed: int, batch_idx: int) -> None:
         """One generation."""

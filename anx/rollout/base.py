@@ -66,6 +66,10 @@ class Rollout(ABC):
         """Parameters [D] -> the first episode of `seed`, as long as it may be in bounded memory."""
         return trace_of(self.watch(vector, seed, perturbations))
 
+    def from_env(self, observation: NDArray[np.generic]) -> NDArray[np.generic]:
+        """What its environment gives -> what its agent takes."""
+        return observation
+
     def for_env(self, action: Tensor) -> NDArray[np.generic]:
         """An action [A] as its environment takes it: the index [] of the button, or numbers [A]."""
         if self.env.spec.discrete:

@@ -1,6 +1,6 @@
 """The rollout for environments that step on the CPU: slots that take one (candidate, episode) job after the other."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Any, cast
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anx.agent.agent import Agent, AgentState
-from anx.agent.still import apart
+from anx.agent.still import in_two, merged, merges, still_inputs
 from anx.envs.base import HostEnvironment
+from anx.envs.spaces import observed, plain_observation, taken
 from anx.envs.vector import Array, AtOnce, Envs, SplitStep
 from anx.internal.pytree import tree_map
 from anx.perturb.inputs import Perturbation
@@ -120,7 +121,7 @@ class HostRollout(Rollout):
         self, jobs: Jobs, perturbations: Sequence[Perturbation], count: int
     ) -> CompiledStep[Acted] | None:
         """The compiled step, where a generation has `count` jobs."""
-        if not self.compile.applies(count >= COMPILED_JOBS and not self.agent.merges):
+        if not self.compile.applies(count >= COMPILED_JOBS and not merges(self.agent)):
             return None
         population = jobs.population
 
@@ -137,7 +138,7 @@ class HostRollout(Rollout):
         compiled: CompiledStep[Acted] | None,
     ) -> Step:
         """`step(parameters [B, ...], drawn, observation, state)`, each [B, 1, ...], -> action, state."""
-        plain = (merging_step if agent.merges else plain_step)(agent, perturbations, dtype)
+        plain = (merging_step if merges(agent) else plain_step)(agent, perturbations, dtype)
         if compiled is None:
             return plain
 
@@ -194,12 +195,18 @@ class HostRollout(Rollout):
         envs = self.env.make(slots, training)
         return cast(SplitStep, envs) if self.env.overlaps else AtOnce(envs)
 
-    def for_env(self, action: Tensor) -> NDArray[np.generic]:
+    def from_env(self, observation: Array) -> Array:
+        if self.env.native is None:
+            return observation
+        space, _ = self.env.native
+        return observed(observation, space, plain_observation(space))
+
+    def for_env(self, action: Tensor) -> Array:
         if self._space is None:
             with closing(self.env.make(1, training=False)) as envs:
                 self._space = envs.single_action_space
-        taken: NDArray[np.generic] = to_space(action.unsqueeze(0), self._space)[0]
-        return taken
+        done = to_space(action.unsqueeze(0), self._space)[0]
+        return done if self.env.native is None else taken(done, self.env.native[1])
 
     def close(self) -> None:
         for envs in (each for group in self._groups for each in group):
@@ -226,24 +233,13 @@ def plain_step(agent: Agent, perturbations: Sequence[Perturbation], dtype: torch
 
 def merging_step(agent: Agent, perturbations: Sequence[Perturbation], dtype: torch.dtype) -> Step:
     """The same up to rounding, with still inputs merged into one (see `anx.agent.still`)."""
-    sense, act = Sensing(agent, perturbations, 1, 0).batched(2), vectorise(agent)
+    sense, still = Sensing(agent, perturbations, 1, 0).batched(2), still_inputs(agent)
+    whole, fewer = vectorise(agent), vectorise(agent, merged)
+    assert still is not None
 
     def step(parameters: Any, drawn: tuple[Tensor, ...], observation: Tensor, state: Any) -> Any:
         inputs = sense(observation, drawn).to(dtype)
-        places, few = apart(agent.neuron.still(inputs))
-        return in_two(few[:, 0], act, (*parameters, inputs, state), places)
+        rows, few = still.divide(inputs)
+        return in_two(few[:, 0], whole, fewer, (*parameters, inputs, state), rows)
 
     return step
-
-
-def in_two(few: Tensor, act: Callable[..., Any], batch: tuple[Any, ...], places: Tensor) -> Any:
-    """`act` for a batch [B, ...], with `places` for the rows that are `few` [B]: what a row gets hangs on no other."""
-    if few.all():
-        return act(*batch, places)
-    if not few.any():
-        return act(*batch)
-    rows = [few.nonzero()[:, 0], (~few).nonzero()[:, 0]]
-    one, other = (tree_map(lambda x: x[own], batch) for own in rows)  # noqa: B023 (used at once)
-    answers = act(*one, places[rows[0]]), act(*other)
-    order = torch.cat(rows).argsort()
-    return tree_map(lambda x, y: torch.cat([x, y])[order], *answers)

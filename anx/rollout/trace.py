@@ -20,6 +20,7 @@ class Moment(NamedTuple):
     origins: Tensor  # [N], which of the splitter's inputs each one is; -1 for one that noise added
     attention: Tensor  # [N, M]; M = 0 for an agent without attention
     latent: Tensor  # [M, V]
+    scores: Tensor  # [A]
     action: Tensor  # [A]
     reward: Tensor  # []
     picture: NDArray[np.uint8] | None  # [height, width, 3], what a person sees before the action

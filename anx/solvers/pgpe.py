@@ -12,7 +12,7 @@ from anx.solvers.state import State, take
 
 
 class PGPE(Solver):
-    """PGPE with symmetric sampling (Sehnke et al. 2010), fitness as ranks, and ClipUp (Toklu et al. 2020).
+    """PGPE with symmetric sampling (Sehnke et al. 2010), fitness as ranks, and Adam or ClipUp (Toklu et al. 2020).
 
     Candidates are pairs, mean + e and mean - e, where e ~ N(0, diag(sigma^2)).
 
@@ -20,12 +20,13 @@ class PGPE(Solver):
         dimension: D.
         popsize: P, candidates a generation; even.
         sigma0: the first standard deviation of each coordinate.
-        ascent: how the mean climbs, `clipup` or `adam`.
-        lr: of the mean. Without: half of the maximum speed with `clipup` (as EvoTorch has it), 0.45 sigma0 with `adam`
-            (EvoJAX's setting for the paper's cart-pole agent).
+        ascent: how the mean climbs, `adam` or `clipup`.
+        lr: of the mean. Without: 0.45 sigma0 with `adam` (EvoJAX's setting for the paper's cart-pole agent), half of
+            the maximum speed with `clipup` (as EvoTorch has it).
         momentum: of the mean's steps; beta1 of `adam`.
         max_speed: the longest step of the mean, with `clipup`. Without: a fifteenth of the first search radius,
-            sigma0 sqrt(D) (Toklu et al. 2020).
+            sigma0 sqrt(D) (Toklu et al. 2020), which is for hundreds of candidates and generations: a few of either
+            get further with a fifth.
         sigma_lr: the learning rate of sigma.
         sigma_change: the most by which a generation changes a coordinate's sigma, as a part of it.
         seed: of its randomness.
@@ -37,7 +38,7 @@ class PGPE(Solver):
         *,
         popsize: int = 256,
         sigma0: float = 0.1,
-        ascent: Literal["clipup", "adam"] = "clipup",
+        ascent: Literal["adam", "clipup"] = "adam",
         lr: float | None = None,
         momentum: float = 0.9,
         max_speed: float | None = None,
@@ -119,4 +120,4 @@ def make_ascent(name: str, dimension: int, momentum: float, max_speed: float) ->
         return ClipUp(dimension, momentum=momentum, max_speed=max_speed)
     if name == "adam":
         return Adam(dimension, momentum=momentum)
-    raise ConfigError(f"ascent={name} is not one of clipup, adam")
+    raise ConfigError(f"ascent={name} is not one of adam, clipup")

@@ -156,8 +156,8 @@ class Sweep:
         if self.file.method == "grid":  # further values of a key are further points
             identity["keys"] = list(self.file.parameters)
         else:  # other proposals would follow from the same results
-            identity["parameters"] = {key: str(each) for key, each in self.file.parameters.items()}
             identity["search"] = "optuna"
+            identity["parameters"] = {key: str(each) for key, each in self.file.parameters.items()}
         return identity
 
     def _write_tables(self) -> None:

@@ -66,5 +66,5 @@ def test_frame_difference_keys_and_values_are_those_of_a_plain_loop():
 
 
 def test_frames_that_do_not_divide_the_features_are_refused():
-    with pytest.raises(ValueError, match=r"neuron\.frames=5 .* 144 features"):
+    with pytest.raises(ValueError, match=r"frames=5 .* 144 features"):
         FrameDifferenceNeuron(144, 6, frames=5)

@@ -4,7 +4,8 @@ import math
 import pytest
 import torch
 
-from anx.agent.pooler import AttentionPooler, MeanPooler, round_to_20_bits, sinusoidal_table
+from anx.agent.ops import sinusoidal_table
+from anx.agent.pooler import AttentionPooler, MeanPooler, round_to_20_bits
 
 
 def test_the_table_is_sines_in_even_columns_and_cosines_in_odd_ones():
@@ -89,7 +90,7 @@ def test_rounding_keeps_20_bits():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_queries": 0}, "pooler.num_queries=0"),
+        ({"num_queries": 0}, "num_queries=0"),
         ({"queries": "random"}, "one of sinusoidal, learned"),
         ({"activation": "relu"}, "one of tanh, softmax"),
         ({"output": "none"}, "one of tanh, relu_layer_norm"),

@@ -1,5 +1,6 @@
 import pytest
 from conftest import compose
+from hydra.errors import InstantiationException
 
 from anx.envs.cartpole import CartPoleSwingUpHarder
 from anx.errors import ConfigError
@@ -30,3 +31,35 @@ def test_an_environment_and_a_rollout_that_cannot_play_it_are_refused_by_both_ke
 def test_every_experiment_has_the_rollout_that_its_environment_needs(experiment):
     _, rollout = build_rollout(compose(f"+experiment={experiment}"))
     assert rollout.takes == rollout.env.rollout
+
+
+REFUSED = {
+    "neuron.hidden_size=0 must be at least 1": ["neuron=stacked", "neuron.hidden_size=0"],
+    "neuron.stack=0 must be at least 1": ["neuron=stacked", "neuron.stack=0"],
+    "pooler.message_size=-1 must be at least 1": ["pooler.message_size=-1"],
+    r"policy.hidden_sizes=\[0\] must all be at least 1": ["policy=mlp", "policy.hidden_sizes=[0]"],
+    "head.hidden_size=0 must be at least 1": ["head=shared", "head.hidden_size=0"],
+}
+
+
+@pytest.mark.parametrize(("says", "overrides"), REFUSED.items())
+def test_what_a_part_refuses_is_said_by_the_keys_of_its_arguments(says, overrides):
+    with pytest.raises(ConfigError, match=f"^{says}"):
+        build_rollout(compose(*overrides))
+
+
+def test_a_mistake_in_a_part_is_not_hidden_as_a_wrong_value():
+    with pytest.raises(InstantiationException, match="ZeroDivisionError"):
+        build_rollout(compose("neuron._target_=test_build.Broken"))
+
+
+class Broken:
+    def __init__(self, features, action_size, hidden_size):
+        raise ZeroDivisionError
+
+
+def test_sizes_that_follow_from_other_parts_reach_every_part():
+    agent, _ = build_rollout(compose("policy=mlp", "policy.hidden_sizes=[7]", "head=shared"))
+    assert agent.policy.context_size == 7
+    assert agent.head.hidden.in_features == 7 + 8  # 8: what an actuator is
+    assert agent.discrete is False

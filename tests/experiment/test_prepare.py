@@ -12,7 +12,7 @@ from torch import nn
 
 from anx.agent.agent import start_search
 from anx.agent.neuron import LSTMNeuron
-from anx.agent.pooler import sinusoidal_table
+from anx.agent.ops import sinusoidal_table
 from anx.commands.run import train
 from anx.errors import ConfigError
 from anx.experiment.prepare import build_learner, describe_device, prepare

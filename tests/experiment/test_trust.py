@@ -282,9 +282,9 @@ def test_a_picture_that_a_file_names_is_opened_as_a_picture_only(tmp_path, kind)
         ("[" * 5000, "is no YAML"),
         ("[" * 30 + "]" * 30, "more values, or deeper ones"),
         ("\n".join(["- &a0 x", *(f"- &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 9))]), "more values"),
-        ("env: {}", "must say of its agent what each of env, splitter"),
-        ("- env", "must say of its agent what each of env, splitter"),
-        ("text", "must say of its agent what each of env, splitter"),
+        ("env: {}", "must say of its agent what each of env, agent, splitter"),
+        ("- env", "must say of its agent what each of env, agent, splitter"),
+        ("text", "must say of its agent what each of env, agent, splitter"),
     ],
 )
 def test_a_configuration_that_is_none_is_refused_in_one_line(evaluate, monkeypatch, text, says):

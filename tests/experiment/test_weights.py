@@ -36,7 +36,7 @@ def test_a_flat_vector_fills_the_parameters_in_order(tmp_path):
     load_into(agent, read_weights(tmp_path / "agent.npz"), "agent.npz")
     assert get_vector(agent).tolist() == vector.tolist()
     assert agent.neuron.cell.weight_ih[0].tolist() == [0, 1]
-    assert agent.policy.layers[0].bias.tolist() == [912]
+    assert agent.head.layer.bias.tolist() == [912]
 
 
 def broken(tmp_path, name):

@@ -207,6 +207,31 @@ def test_a_search_of_another_kind_is_refused(make, kind):
         make().load_state_dict(state)
 
 
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [(lambda: search_by(CMAES, popsize=12), "CMAES"), (lambda: make_tbpsa(), "NevergradOptimizer")],
+)
+def test_a_search_that_an_older_version_began_goes_on(make, kind):
+    """It kept the solver's arguments, too, and called TBPSA by another name."""
+    straight, first, second = make(), make(), make()
+    run(straight, 6)
+    run(first, 3)
+    older = {**first.state_dict(), "kind": f"{kind} over 20 parameters", "settings": {"popsize": 12, "seed": 0}}
+    second.load_state_dict(older)
+    run(second, 3)
+    np.testing.assert_array_equal(second.mean(), straight.mean())
+
+
+def test_a_population_is_told_once():
+    optimizer = search_by(CMAES, popsize=12)
+    with pytest.raises(RuntimeError, match="nobody asked"):
+        optimizer.step(lambda: torch.zeros(12))
+    first = optimizer.ask()
+    assert torch.equal(first, optimizer.ask())
+    run(optimizer, 1)
+    assert not torch.equal(first, optimizer.ask())
+
+
 def test_a_checkpoint_that_holds_a_pickle_is_refused():
     old = {"solver": torch.zeros(10, dtype=torch.uint8), "name": "CMAES", "popsize": 12, "dimension": DIMENSION}
     with pytest.raises(ConfigError, match=r"ckpt_path is of an older version.* give it as weights="):

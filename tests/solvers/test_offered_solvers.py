@@ -1,6 +1,7 @@
 """Every solver that is offered beats random search where fitness is noisy, or it is not offered.
 
-What is offered: each file of configs/optimizer and each name that `optimizer=nevergrad optimizer.name=` takes.
+What is offered: each file of configs/optimizer, each name that `optimizer=nevergrad optimizer.name=` takes, and each
+rule that `optimizer=pgpe optimizer.ascent=` takes.
 """
 
 from pathlib import Path
@@ -20,6 +21,10 @@ from anx.solvers.nevergrad import OFFERED as OF_NEVERGRAD
 FILES = [path.stem for path in (Path(config_folder()) / "optimizer").glob("*.yaml")]
 OFFERED = [(f"optimizer={name}",) for name in FILES if name != "nevergrad"]
 OFFERED += [("optimizer=nevergrad", f"optimizer.name={name}") for name in OF_NEVERGRAD]
+CLIPUP = ("optimizer=pgpe", "optimizer.ascent=clipup")
+OFFERED.append(CLIPUP)
+# 30 generations of 16 candidates are none of the searches that its maximum speed is for.
+OFFERED_IN_SHORT = [(*each, "optimizer.max_speed=0.6") if each == CLIPUP else each for each in OFFERED]
 
 
 def search(overrides, parameters, popsize, generations, fitness, seed=0):
@@ -91,7 +96,7 @@ def seed_and_random_score(cartpole, request):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("overrides", OFFERED, ids=" ".join)
+@pytest.mark.parametrize("overrides", OFFERED_IN_SHORT, ids=" ".join)
 def test_it_beats_random_search_on_the_first_minutes_of_cartpole(overrides, cartpole, seed_and_random_score):
     """480 candidates; on held-out episodes random search's best scores about 11, a solver's mean 14 to 21."""
     agent, fitness, judge = cartpole

@@ -19,14 +19,14 @@ def rough(x):
 
 
 PGPES = {
-    "clipup": ({}, lambda: by_the_papers.ClipUp(D, 0.3 * D**0.5 / 30, 0.9, 0.3 * D**0.5 / 15)),
+    "clipup": ({"ascent": "clipup"}, lambda: by_the_papers.ClipUp(D, 0.3 * D**0.5 / 30, 0.9, 0.3 * D**0.5 / 15)),
     "clipup, all set": (
-        {"lr": 0.2, "momentum": 0.5, "max_speed": 0.1},
+        {"ascent": "clipup", "lr": 0.2, "momentum": 0.5, "max_speed": 0.1},
         lambda: by_the_papers.ClipUp(D, 0.2, 0.5, 0.1),
     ),
-    "adam": ({"ascent": "adam"}, lambda: by_the_papers.Adam(D, 0.45 * 0.3)),
+    "adam": ({}, lambda: by_the_papers.Adam(D, 0.45 * 0.3)),
     "adam, all set": (
-        {"ascent": "adam", "lr": 0.05, "momentum": 0.8},
+        {"lr": 0.05, "momentum": 0.8},
         lambda: by_the_papers.Adam(D, 0.05, beta1=0.8),
     ),
 }
@@ -127,11 +127,11 @@ def test_adams_first_step_is_the_learning_rate_in_each_coordinate():
         *((solver, {"popsize": 7}, "popsize=7 must be even") for solver in (PGPE, OpenAIES)),
         *((solver, {"sigma0": 0.0}, "sigma0=0.0 must be greater than 0") for solver in (PGPE, OpenAIES)),
         *((solver, {"lr": 0.0}, "lr=0.0 must be greater than 0") for solver in (PGPE, OpenAIES)),
-        (PGPE, {"ascent": "sgd"}, "ascent=sgd is not one of clipup, adam"),
+        (PGPE, {"ascent": "sgd"}, "ascent=sgd is not one of adam, clipup"),
         (PGPE, {"momentum": 1.0}, "momentum=1.0 must be at least 0 and less than 1"),
-        (PGPE, {"momentum": 1.0, "ascent": "adam"}, "momentum=1.0 must be at least 0 and less than 1"),
-        (PGPE, {"max_speed": -1.0}, "max_speed=-1.0 must be greater than 0"),
-        (PGPE, {"max_speed": 1.0, "ascent": "adam"}, "max_speed=1.0 is for ascent=clipup; adam has none"),
+        (PGPE, {"momentum": 1.0, "ascent": "clipup"}, "momentum=1.0 must be at least 0 and less than 1"),
+        (PGPE, {"max_speed": -1.0, "ascent": "clipup"}, "max_speed=-1.0 must be greater than 0"),
+        (PGPE, {"max_speed": 1.0}, "max_speed=1.0 is for ascent=clipup; adam has none"),
         (PGPE, {"sigma_lr": -0.1}, "sigma_lr=-0.1 must be at least 0"),
         (PGPE, {"sigma_change": 1.0}, "sigma_change=1.0 must be at least 0 and less than 1"),
         (OpenAIES, {"lr_decay": 0.0}, "lr_decay=0.0 must be greater than 0 and at most 1"),
