@@ -110,7 +110,7 @@ def read_rollout(run_dir: Path, config: DictConfig) -> Rollout | None:
 
 def can_film(rollout: Rollout) -> bool:
     """Whether there is an environment that draws pictures, and an ffmpeg; else a report has no film."""
-    reason = why_no_film() if rollout.env.draws else "the environment draws no pictures"
+    reason = why_no_film() if rollout.env.has_pictures else "the environment draws no pictures"
     if reason:
         log.warning("the report has no film: %s", reason)
     return reason is None
