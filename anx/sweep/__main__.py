@@ -28,8 +28,9 @@ Run a Weights & Biases sweep file here, without an account.
   OVERRIDE  as of anx.run, given to every run; it replaces the file's own with the same key
   --config-dir, --config-name   as of anx.run; configs of your own in ./configs are found without
 
-Distributions: constant, categorical, int_uniform, uniform, q_uniform, log_uniform_values. Probabilities of values are for
-random only, ranges without steps are not for a grid.
+Distributions: constant, categorical, int_uniform, uniform, q_uniform, log_uniform_values. Probabilities of values are
+for random only, ranges without steps not for a grid.
+
 Started again, a sweep goes on: finished runs are kept, one that was cut off is resumed, failed ones are tried again.
 The runs go through Hydra's launcher: one after another, or several at once where one is installed that can.
 
