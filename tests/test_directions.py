@@ -35,6 +35,7 @@ MAY_ASK = {
     "envs/check.py": "says what is wrong with somebody else's class",
     "envs/check_host.py": "says what is wrong with somebody else's class",
     "envs/gymnasium.py": "asks whether a value is one or several",
+    "experiment/build.py": "says what is wrong with somebody else's class",
     "experiment/check.py": "says what is wrong with somebody else's class",
     "experiment/memory.py": "asks what the platform has",
 }
