@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
+from anx.envs.base import without_pictures
 from anx.files import whole
 from anx.internal.pytree import tree_map_only
 from anx.perturb.inputs import Perturbation
@@ -53,6 +54,8 @@ def film(
     An environment says how many steps make a second (`Spec.fps`). Of more than 50, every second one is filmed,
     or every third, ..., and the last.
     """
+    if not rollout.env.has_pictures:
+        raise without_pictures(f"env={type(rollout.env).__name__}")
     speed = rollout.env.spec.fps
     every = math.ceil(speed / MAX_FPS)
     scene = Scene(rollout.agent.splitter, rollout.env.spec.inputs, caption)
