@@ -37,5 +37,5 @@ class Specified(Protocol):
     def spec(self) -> Spec: ...
 
     @property
-    def draws(self) -> bool:
+    def has_pictures(self) -> bool:
         """Whether there are pictures of it."""

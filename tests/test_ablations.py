@@ -1,16 +1,20 @@
 """Every ablation composes with the experiments that it makes sense for, and with others that it doesn't contradict."""
 
 import itertools
+import sys
+import types
 
 import pytest
 import torch
 from conftest import compose, make_agent
 
 from anx.agent.ops import sinusoidal_table
+from anx.agent.pooler import AttentionPooler, MeanPooler
 from anx.commands.run import train
 from anx.errors import ConfigError
+from anx.experiment.ablation import check_ablations
 from anx.experiment.build import build_rollout
-from anx.experiment.check import check, check_ablations
+from anx.experiment.check import check
 from anx.population import num_parameters
 from anx.rollout.device import DeviceRollout
 
@@ -143,3 +147,17 @@ def test_only_training_is_shuffled_by_train_shuffled(monkeypatch, tmp_path, abla
     train(compose(f"+ablation={ablation}", *small, f"run_dir={tmp_path}"))
     assert met[True] == [names] * 4  # generations
     assert met[False] == [[], ["Shuffle"]] * 3  # two validations and the test
+
+
+class NarrowerPooler(AttentionPooler):
+    """A pooler of a user's own that attends."""
+
+
+def test_a_users_own_kind_of_what_an_ablation_needs_is_one(monkeypatch):
+    monkeypatch.setitem(sys.modules, "my_pooler", types.SimpleNamespace(Narrower=NarrowerPooler, Mean=MeanPooler))
+    config = compose("+ablation=learned_queries")
+    config.pooler._target_ = "my_pooler.Narrower"
+    check_ablations(config)
+    config.pooler._target_ = "my_pooler.Mean"
+    with pytest.raises(ConfigError, match=r"learned_queries is for agents with pooler AttentionPooler; .* has Mean"):
+        check_ablations(config)

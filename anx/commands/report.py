@@ -24,7 +24,7 @@ from anx.learners.base import Words
 from anx.rollout.base import Rollout
 from anx.seeds import VALIDATION, derive_seed
 from anx.views.film import why_no_film
-from anx.views.report import Run, draw_agent, draw_run, write_page
+from anx.views.report import Run, draw_agent, draw_run, words_in, write_page
 
 log = logging.getLogger(__name__)
 
@@ -74,9 +74,18 @@ def facts_of(run_dir: Path, config: DictConfig, trust: Sequence[str]) -> Run:
     """What a report says of a run besides what lies in its folder."""
     evaluation = evaluation_of(run_dir.resolve() / "agent.safetensors", *trust_override(config))
     words = words_of(OmegaConf.select(config, "learner._target_"), trust)
+    step, steps = words_in(run_dir)
     max_steps = OmegaConf.select(config, "trainer.max_steps")
     most = max_steps if isinstance(max_steps, int) else -1
-    return Run(config.name, config.seed, most, OmegaConf.to_yaml(config), evaluation, words.step, words.steps)
+    return Run(
+        config.name,
+        config.seed,
+        most,
+        OmegaConf.to_yaml(config),
+        evaluation,
+        step or words.step,
+        steps or words.steps,
+    )
 
 
 def words_of(learner: object, trust: Sequence[str]) -> Words:
@@ -101,7 +110,7 @@ def read_rollout(run_dir: Path, config: DictConfig) -> Rollout | None:
 
 def can_film(rollout: Rollout) -> bool:
     """Whether there is an environment that draws pictures, and an ffmpeg; else a report has no film."""
-    reason = why_no_film() if rollout.env.draws else "the environment draws no pictures"
+    reason = why_no_film() if rollout.env.has_pictures else "the environment draws no pictures"
     if reason:
         log.warning("the report has no film: %s", reason)
     return reason is None

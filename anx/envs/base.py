@@ -49,7 +49,7 @@ class TorchEnvironment(ABC, Generic[State]):
         """
 
     @property
-    def draws(self) -> bool:
+    def has_pictures(self) -> bool:
         """Whether there are pictures of it."""
         return type(self).render is not TorchEnvironment.render
 
@@ -72,7 +72,7 @@ class HostEnvironment(ABC):
     native: Native | None = None  # the spaces of what it is made of, where agents get others (see `anx.envs.spaces`)
     rollout: ClassVar[str] = "host"  # what plays it: `rollout=host`
     overlaps: ClassVar[bool] = False  # whether it steps elsewhere while the policy acts for others
-    draws: bool = True  # whether there are pictures of it
+    has_pictures: bool = True  # whether there are pictures of it
     spec: Spec
 
     @abstractmethod

@@ -44,7 +44,7 @@ def check_host(env: HostEnvironment) -> None:
         check_seeds(first, play(env.spec, envs, SEEDS))
         check_mask(env.spec, envs)
         check_end(env.spec, envs)
-    if env.draws:
+    if env.has_pictures:
         check_pictures(env)
 
 
@@ -171,7 +171,7 @@ def check_pictures(env: HostEnvironment) -> None:
         got = "nothing" if picture is None else f"{picture.dtype} of shape {list(picture.shape)}"
         raise ConfigError(
             f"render returns {got}; wanted is uint8 [height, width, 3] for each slot; where there are no "
-            "pictures, say draws = False"
+            "pictures, say has_pictures = False"
         )
 
 

@@ -151,7 +151,7 @@ def check_precision(env: TorchEnvironment[State], state: State, action: Tensor) 
 
 def check_picture(env: TorchEnvironment[State], state: State) -> None:
     """Whether a picture is one."""
-    if env.draws:
+    if env.has_pictures:
         picture = env.render(state)
         if picture.dtype != "uint8" or picture.ndim != 3 or picture.shape[2] != 3:
             raise ConfigError(

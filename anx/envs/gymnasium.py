@@ -66,11 +66,11 @@ class GymnasiumEnv(HostEnvironment):
             with closing(make_plain(self.entry, self.kwargs, max_steps)) as env:
                 self.native = env.env.observation_space, env.env.action_space
                 self.spec = spec_of(env, id)
-                self.draws = "rgb_array" in env.metadata.get("render_modes", ())
+                self.has_pictures = "rgb_array" in env.metadata.get("render_modes", ())
 
     def make(self, slots: int, training: bool, pictures: bool = False) -> Envs:
         """So many environments side by side. Training changes nothing; those that draw step in this process."""
-        if pictures and not self.draws:
+        if pictures and not self.has_pictures:
             raise without_pictures(f"env.id={self.id}")
         if self.atari:
             game = self.entry.kwargs | self.kwargs

@@ -22,7 +22,7 @@ class WholeCheckpointIO(TorchCheckpointIO):
     """
 
     @override
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
+    def save_checkpoint(self, checkpoint: dict[str, object], path: str | Path, storage_options: object = None) -> None:
         path = Path(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
@@ -17,7 +17,7 @@ from anx.rollout.evaluation import summarise
 
 log = logging.getLogger(__name__)
 
-Summary = dict[str, Any]  # what report.json holds
+Summary = dict[str, object]  # what report.json holds
 
 
 def summarise_run(config: DictConfig, learner: Learner, steps: int, shipped: Shipped | None) -> Summary:
@@ -39,7 +39,7 @@ def write_summary(run_dir: Path, summary: Summary) -> None:
 
 def say_results(learner: Learner, summary: Summary) -> None:
     for name in learner.results:
-        result = summary[name]
+        result = cast(dict[str, float], summary[name])
         log.info(
             "%-9s %8.1f ± %.1f  (mean and standard error over %d held-out episodes)",
             *(name, result["mean"], result["sem"], result["episodes"]),

@@ -1,7 +1,7 @@
 """The one door to what Lightning keeps to itself: how it counts steps, and the timer that it adds to a trainer."""
 
 import logging
-from typing import Any
+from typing import cast
 
 from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import Timer
@@ -25,12 +25,14 @@ def set_logged_step(trainer: Trainer, step: int) -> None:
     setattr(loop, COUNT, step)
 
 
-def count_steps_by_hand(checkpoint: dict[str, Any]) -> None:
+def count_steps_by_hand(checkpoint: dict[str, object]) -> None:
     """Let a module that optimises by hand go on from a checkpoint of one that did not: Lightning counts both apart."""
-    loops = checkpoint.get("loops", {}).get("fit_loop", {})
-    total = loops.get(BY_HAND, {}).get("total", {})
-    if total.get("completed") == 0:
-        total.update(ready=checkpoint["global_step"], completed=checkpoint["global_step"])
+    steps = cast(int, checkpoint["global_step"])
+    loop = cast(dict[str, dict[str, dict[str, dict[str, int]]]], checkpoint["loops"])["fit_loop"]
+    if BY_HAND not in loop:
+        log.warning("this Lightning has no %s: steps are counted from 0 again", BY_HAND)
+    elif loop[BY_HAND]["total"]["completed"] == 0:
+        loop[BY_HAND]["total"].update(ready=steps, completed=steps)
 
 
 def seconds_left(trainer: Trainer) -> float | None:

@@ -156,14 +156,14 @@ class Learner(LightningModule):
     def start(cls, agent: Agent) -> None:
         """Set the parameters of an agent to where learning starts; by default where its components are built."""
 
-    def check_resumable(self, checkpoint: Mapping[str, Any]) -> None:
+    def check_resumable(self, checkpoint: Mapping[str, object]) -> None:
         """Raise ConfigError unless this learner can go on from a checkpoint of the same configuration."""
 
     def configure_optimizers(self) -> Optimizer:
         optimizer: Optimizer = self.parts.optimizer(self.agent.parameters())
         return optimizer
 
-    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
         set_logged_step(self.trainer, self.trainer.global_step)  # a resumed run's would be off
 
     def val_dataloader(self) -> DataLoader[int]:
@@ -191,7 +191,7 @@ class Learner(LightningModule):
             for name, perturbations in self.validations.items()
         }
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(self, checkpoint: dict[str, object]) -> None:
         checkpoint["config"] = self.parts.agent_config
         checkpoint["run"] = self.parts.run_config
 

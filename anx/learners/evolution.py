@@ -8,7 +8,7 @@ in its order. What is measured in steps (`trainer.max_steps`, validation, loggin
 
 import time
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar, cast
 
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
@@ -90,10 +90,11 @@ class Evolution(Learner):
     def start(cls, agent: Agent) -> None:
         start_search(agent)
 
-    def check_resumable(self, checkpoint: Mapping[str, Any]) -> None:
-        self.optimizer.check_resumable(checkpoint["optimizer_states"][0])
+    def check_resumable(self, checkpoint: Mapping[str, object]) -> None:
+        (state,) = cast(list[dict[str, object]], checkpoint["optimizer_states"])
+        self.optimizer.check_resumable(state)
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+    def on_load_checkpoint(self, checkpoint: dict[str, object]) -> None:
         count_steps_by_hand(checkpoint)  # one of an older version was not optimised by hand
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

@@ -30,6 +30,7 @@ Run a Weights & Biases sweep file here, without an account.
 
 Distributions: constant, categorical, int_uniform, uniform, q_uniform, log_uniform_values. Probabilities of values are
 for random only, ranges without steps are not for a grid.
+
 Started again, a sweep goes on: finished runs are kept, one that was cut off is resumed, failed ones are tried again.
 The runs go through Hydra's launcher: one after another, or several at once where one is installed that can.
 

@@ -54,7 +54,7 @@ class Run(NamedTuple):
     steps: str = "generations"
 
 
-class Agent(TypedDict):
+class KeptAgent(TypedDict):
     """Which of a run's agents its folder holds."""
 
     step: int
@@ -66,7 +66,7 @@ class Final(NamedTuple):
     """What report.json says."""
 
     steps: int
-    agent: Agent | None
+    agent: KeptAgent | None
     results: dict[str, Statistics]  # of the final evaluation, by name
 
 
@@ -108,6 +108,7 @@ def render(folder: Path, run: Run) -> str:
     rows: Sequence[Row] = read_metrics(metrics) if metrics.is_file() else []
     return page.render(
         run=run,
+        finished=final is not None,
         results=final.results if final else {},
         agent=final.agent if final else None,
         steps=final.steps if final else int(rows[-1]["step"]) + 1 if rows else 0,
@@ -123,6 +124,15 @@ def render(folder: Path, run: Run) -> str:
     )
 
 
+def words_in(folder: Path) -> tuple[str | None, str | None]:
+    """What a run's report.json calls a step of the training, and several; None where it does not say it."""
+    report = cast(Mapping[str, object], read_json(folder / "report.json") or {})
+    agent = cast(Mapping[str, object], report.get("agent") or {})
+    step = next((key for key in agent if key not in ("chosen_by", "score")), None)
+    steps = next((key for key, value in report.items() if isinstance(value, int) and key != "seed"), None)
+    return step, steps
+
+
 def read_final(folder: Path, run: Run) -> Final | None:
     """What a run's report.json says, whatever names its learner has; None before the run has ended."""
     report = cast(Mapping[str, object] | None, read_json(folder / "report.json"))
@@ -132,7 +142,7 @@ def read_final(folder: Path, run: Run) -> Final | None:
     results = {name: each for name, each in report.items() if isinstance(each, dict) and each.keys() >= STATISTICS}
     return Final(
         steps=cast(int, report.get(run.steps, 0)),
-        agent=cast(Agent, {**agent, "step": agent.get(run.step, 0)}) if agent else None,
+        agent=cast(KeptAgent, {**agent, "step": agent.get(run.step, 0)}) if agent else None,
         results=cast(dict[str, Statistics], results),
     )
 

@@ -171,6 +171,14 @@ def test_a_report_shows_whatever_the_final_evaluation_holds_by_its_names(of_anot
     assert "Of the last agent, after step 9: none was validated" in page
 
 
+def test_a_report_has_the_words_that_its_numbers_come_with_whatever_is_trusted(of_another_learner):
+    report = {"name": "cartpole", "epochs": 9, "seed": 0, "agent": {"epoch": 8, "chosen_by": None, "score": None}}
+    write_whole(of_another_learner / "report.json", json.dumps(report))
+    page = write_report(of_another_learner, film=False, figures=False).read_text()
+    assert "Without a final evaluation, after 9 epochs" in page
+    assert "metrics, a row a epoch" in page
+
+
 def test_a_learner_of_a_package_that_is_trusted_says_what_its_steps_are_called(
     of_another_learner, tmp_path, monkeypatch
 ):

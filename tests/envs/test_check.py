@@ -22,7 +22,7 @@ from anx.spec import Spec
 
 class Host(World):
     rollout = "host"
-    draws = False
+    has_pictures = False
 
 
 def numbers(kind=World, **more):
@@ -237,7 +237,7 @@ HOST = {
     "it must not reset itself": resetting(),
     "render returns nothing": host(render=lambda self: None),
 }
-HOST["render returns nothing"].draws = True
+HOST["render returns nothing"].has_pictures = True
 
 
 @pytest.mark.parametrize(("says", "env"), HOST.items(), ids=list(HOST))
@@ -253,7 +253,7 @@ def test_one_that_steps_in_processes_is_checked_there():
     class Walks(HostEnvironment):
         spec = Spec((5,), ("push",), max_steps=9)
         overlaps = True
-        draws = False
+        has_pictures = False
 
         def make(self, slots, training, pictures=False):
             return Workers(partial(Walk, None, ()), slots, 2)

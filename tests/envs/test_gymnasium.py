@@ -89,7 +89,7 @@ ACTIONS = {
 def test_an_action_becomes_one_of_the_environments(register, space, count, action, expected):
     env = GymnasiumEnv(register(Box(-1, 1, (1,)), space, np.zeros(1, np.float32)), processes=1)
     assert (env.spec.action_size, env.spec.discrete) == (count, isinstance(space, Discrete))
-    assert (env.spec.max_steps, env.spec.fps, env.draws) == (9, 25, False)
+    assert (env.spec.max_steps, env.spec.fps, env.has_pictures) == (9, 25, False)
     envs = env.make(1, training=False)
     envs.reset(seed=[0])
     taken = np.array([action], np.int64 if env.spec.discrete else np.float32)

@@ -67,7 +67,7 @@ class MyWorld(TorchEnvironment):
 class MyHost(HostEnvironment):
     """Many of them."""
 
-    draws = False
+    has_pictures = False
     overlaps = True
 
     def __init__(self, max_steps: int = 12):
@@ -80,8 +80,8 @@ class MyHost(HostEnvironment):
 SMOKE = ["+budget=smoke", "trainer.max_steps=2", "logger=csv", "report.figures=false"]
 OWN = {
     "gymnasium": ["env=gymnasium", "env.id=my_package:MyEnv-v0", "env.processes=1", "+env.kwargs.step_size=0.25"],
-    "torch": ["env._target_=my_package.MyWorld", "+env.step_size=0.25"],
-    "host": ["env._target_=my_package.MyHost", "rollout=host"],
+    "torch": ["env._target_=my_package.MyWorld", "env.max_steps=12", "+env.step_size=0.25"],
+    "host": ["env._target_=my_package.MyHost", "env.max_steps=12", "rollout=host"],
 }
 
 

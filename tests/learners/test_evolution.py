@@ -12,6 +12,7 @@ from anx.commands.run import train
 from anx.errors import ConfigError
 from anx.experiment.callbacks.progress import Progress
 from anx.experiment.weights import read_weights
+from anx.internal.lightning import BY_HAND
 from anx.learners.base import Parts
 from anx.learners.evolution import Evolution
 from anx.rollout.device import DeviceRollout
@@ -88,13 +89,20 @@ def test_a_checkpoint_holds_the_search_as_data_and_refuses_other_settings(tmp_pa
 
 
 def test_a_run_that_an_older_version_started_goes_on(tmp_path):
-    """Its checkpoint lacks the keys, and the parts, that came later: they are what they would be by default."""
+    """Its checkpoint lacks the keys, and the parts, that came later: they are what they would be by default.
+
+    It has other names for what moved since, and its steps were not counted by hand.
+    """
     run(tmp_path, "trainer.max_steps=2")
     last = tmp_path / "checkpoints" / "last.ckpt"
     checkpoint = torch.load(last, weights_only=False)
     del checkpoint["config"]["agent"], checkpoint["config"]["pooler"]["queries"]
+    checkpoint["run"]["optimizer"]["_target_"] = "anx.evolution.optimizer.CMAES"
+    checkpoint["run"]["learner"]["_target_"] = "anx.evolution.module.Evolution"
+    checkpoint["loops"]["fit_loop"][BY_HAND]["total"] = {"ready": 0, "completed": 0}
     torch.save(checkpoint, last)
     assert run(tmp_path, "trainer.max_steps=3", f"ckpt_path={last}")["generations"] == 3
+    assert [row["step"] for row in metrics(tmp_path)] == list("012")
     with pytest.raises(ConfigError, match=r"pooler\.queries=learned, but ckpt_path was trained with .*=sinusoidal"):
         run(tmp_path, "trainer.max_steps=3", f"ckpt_path={last}", "+ablation=learned_queries")
 

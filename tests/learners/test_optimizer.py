@@ -1,9 +1,7 @@
 """What holds for every solver: fitness, seeds, interruptions, checkpoints."""
 
-import io
 from functools import partial
 
-import nevergrad as ng
 import numpy as np
 import pytest
 import torch
@@ -137,49 +135,6 @@ def test_parameters_become_the_mean_and_not_the_luckiest_sample(make):
     (mean,) = optimizer.param_groups[0]["params"]
     np.testing.assert_array_equal(mean.detach().numpy(), optimizer.mean())
     assert not (torch.cat(seen) == mean).all(1).any()
-
-
-@pytest.mark.parametrize("told", [0, 3, 13])
-def test_tbpsa_goes_on_bit_for_bit(told):
-    """After 13 generations without progress it learns from more than a generation: some candidates still wait."""
-    generator = torch.Generator()
-
-    def noise(x):
-        return torch.rand(len(x), generator=generator.manual_seed(int(1e6 * x[0, 0].abs())), dtype=x.dtype)
-
-    straight, first, second = make_tbpsa(), make_tbpsa(), make_tbpsa()
-    run(straight, told + 20, noise)
-    run(first, told, noise)
-    state = first.state_dict()
-    assert (len(state["solver"]["state"]["children"]["losses"]) > 0) == (told == 13)
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    second.load_state_dict(torch.load(file, weights_only=True))
-    run(second, 20, noise)
-    np.testing.assert_array_equal(second.mean(), straight.mean())
-    assert second.statistics() == straight.statistics()
-
-
-def test_tbpsa_is_nevergrads():
-    array = ng.p.Array(shape=(DIMENSION,)).set_mutation(sigma=0.3)
-    array.random_state = np.random.RandomState(0)
-    theirs = ng.optimizers.ParametrizedTBPSA(naive=False, initial_popsize=3)(array, budget=None, num_workers=12)
-    ours = make_tbpsa()
-    for _ in range(40):
-        asked = [theirs.ask() for _ in range(12)]
-        for candidate in asked:
-            theirs.tell(candidate, -float(ellipsoid(torch.from_numpy(0.5 + candidate.value).unsqueeze(0))))
-    run(ours, 40)
-    np.testing.assert_array_equal(ours.mean(), 0.5 + theirs.recommend().value)
-
-
-def test_a_state_of_a_nevergrad_that_keeps_other_values_is_refused():
-    state = make_tbpsa().state_dict()
-    del state["solver"]["state"]["controller"]["mu"]
-    state["solver"]["state"]["versions"]["nevergrad"] = "9.1"
-    with pytest.raises(ConfigError, match=r"can't go on from what nevergrad 9\.1 left"):
-        make_tbpsa().load_state_dict(state)
 
 
 CMA = {"popsize": 12, "sigma0": 0.3, "sigma_min": 0.1, "diagonal": False, "step_size": "csa", "seed": 1}

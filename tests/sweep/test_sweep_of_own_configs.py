@@ -38,7 +38,7 @@ name: balance
 # One cell for each.
 neuron: {hidden_size: 1}
 ablations:
-  single: {changes: [neuron.hidden_size], needs: {neuron: Doubled}}
+  single: {changes: [neuron.hidden_size], needs: {neuron: mine.neurons.Doubled}}
 """,
     "configs/length/1.yaml": "# @package _global_\nenv: {max_steps: 10}\n",
     "configs/length/2.yaml": "# @package _global_\nenv: {max_steps: 20}\n",

@@ -51,7 +51,7 @@ class Best(Callback):
         return score > self._chosen.score if self.mode == "max" else score < self._chosen.score
 
     @override
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         if self._chosen is None:
             return {"score": None, "monitor": self.monitor}
         step, monitor, score, weights = self._chosen

@@ -2,7 +2,7 @@
 
 import os
 from types import FrameType
-from typing import Any, cast
+from typing import cast
 
 from lightning import Callback, LightningModule, Trainer
 from typing_extensions import override
@@ -35,7 +35,7 @@ class Interruption(Callback):
         handle(self._receive)  # here, since Lightning has put its own in place by now
 
     @override
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: object) -> None:
         for number in SIGNALS:
             if trainer.strategy.reduce_boolean_decision(self._received == number, all=False):
                 cast(Learner, pl_module).outcome.stopped_by = number

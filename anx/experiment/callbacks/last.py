@@ -1,7 +1,6 @@
 """The newest state of a run, from which it goes on."""
 
 import time
-from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
@@ -33,7 +32,7 @@ class Last(Checkpoint):
         self._saved = time.monotonic()
 
     @override
-    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
+    def on_train_batch_end(self, trainer: Trainer, *args: object) -> None:
         late = time.monotonic() - self._saved >= self.every
         if trainer.strategy.broadcast(late) and not is_due(trainer):  # all processes save, or none
             self._save(trainer)

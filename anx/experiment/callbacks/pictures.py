@@ -1,7 +1,7 @@
 """Pictures of attention while a run goes on, and the agent as it is then."""
 
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from lightning import Callback, LightningModule, Trainer
 from typing_extensions import override
@@ -31,7 +31,7 @@ class AttentionPictures(Callback):
         self.seed = derive_seed(seed, VALIDATION)
 
     @override
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: object) -> None:
         if not trainer.is_global_zero or trainer.global_step % self.every:
             return
         learner = cast(Learner, pl_module)

@@ -4,7 +4,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
 from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
@@ -54,12 +54,12 @@ class Progress(Callback):
         self._bar.start()
 
     @override
-    def on_train_batch_start(self, trainer: Trainer, *args: Any) -> None:
+    def on_train_batch_start(self, trainer: Trainer, *args: object) -> None:
         if self._ends:  # by now the last step's metrics are there, and its validation's
             self._show(trainer)
 
     @override
-    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
+    def on_train_batch_end(self, trainer: Trainer, *args: object) -> None:
         self._ends.append((time.monotonic(), trainer.global_step))
 
     @override
