@@ -15,12 +15,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from anx.cores import count_cores
 from anx.errors import ConfigError
-from anx.experiment.build import AGENT_KEYS, build_perturbations, build_rollout
+from anx.experiment.build import AGENT_KEYS, build_part, build_perturbations, build_rollout
 from anx.experiment.check import check, find_learner, processes_of
 from anx.experiment.checkpoints import WholeCheckpointIO
 from anx.experiment.folder import find_checkpoint
 from anx.experiment.memory import check_memory
 from anx.experiment.messages import one_line
+from anx.experiment.parts import arguments_of
 from anx.experiment.resumption import check_resumable
 from anx.experiment.trust import packages_to_trust
 from anx.experiment.weights import load_into, read_checkpoint, read_weights
@@ -45,7 +46,7 @@ def prepare(config: DictConfig) -> Prepared:
     check(config)
     checkpoint = find_checkpoint(config.ckpt_path, Path(config.run_dir))
     learner = build_learner(config, checkpoint)
-    trainer = build_trainer(config, [instantiate(each) for each in chosen(config, "callbacks").values()])
+    trainer = build_trainer(config, build_callbacks(config))
     trust = [*packages_to_trust(config), config.learner._target_]  # of this run's own: the report asks it for its words
     draw = instantiate(config.report, trust=trust) if config.get("report") else None
     return Prepared(learner, trainer, checkpoint, draw)
@@ -96,10 +97,19 @@ def build_learner(config: DictConfig, checkpoint: Path | None = None) -> Learner
         agent_config={key: resolved[key] for key in ("name", *AGENT_KEYS)},
         run_config={key: resolved[key] for key in ("seed", "perturbations", "optimizer", "learner")},
     )
-    learner: Learner = instantiate(config.learner, parts=parts)
+    learner: Learner = build_part(config, "learner", parts=parts)
     if state:
         check_resumable(learner, state)
     return learner
+
+
+def build_callbacks(config: DictConfig) -> list[Callback]:
+    """The callbacks of a run."""
+    callbacks = []
+    for key, part in chosen(config, "callbacks").items():
+        with arguments_of(key):
+            callbacks.append(instantiate(part))
+    return callbacks
 
 
 def build_trainer(config: DictConfig, callbacks: list[Callback]) -> Trainer:

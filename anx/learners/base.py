@@ -203,4 +203,4 @@ def check_counts(**counts: int) -> None:
     """ValueError unless each of a learner's arguments is at least 1."""
     for name, value in counts.items():
         if value < 1:
-            raise ValueError(f"learner.{name}={value} must be at least 1")
+            raise ValueError(f"{name}={value} must be at least 1")

@@ -22,7 +22,7 @@ class Last(Checkpoint):
 
     def __init__(self, path: str, *, every: float = 30.0) -> None:
         if every < 0:
-            raise ValueError(f"callbacks.last.every={every} must be at least 0")
+            raise ValueError(f"every={every} must be at least 0")
         self.path = path
         self.every = every
         self._saved = 0.0

@@ -25,7 +25,7 @@ class AttentionPictures(Callback):
 
     def __init__(self, folder: str, *, every: int = 25, seed: int = 0) -> None:
         if every < 1:
-            raise ValueError(f"callbacks.pictures.every={every} must be at least 1")
+            raise ValueError(f"every={every} must be at least 1")
         self.folder = Path(folder)
         self.every = every
         self.seed = derive_seed(seed, VALIDATION)
