@@ -86,7 +86,7 @@ def write_report(run_dir: Path, *, figures: bool = True, film: bool = True, trus
     if (figures or film) and (rollout := read_rollout(run_dir, config)):
         seed = derive_seed(config.seed, VALIDATION)  # the episode of the pictures that were drawn while it learned
         with closing(rollout):
-            if film and can_film(rollout.env.draws):
+            if film and can_film(rollout.env.has_pictures):
                 caption = f"{config.name}: shuffled"
                 video.film(run_dir / "film.mp4", rollout, seed, [Shuffle()], caption, quality=FILM_QUALITY)
             if figures:
@@ -117,9 +117,9 @@ def read_rollout(run_dir: Path, config: DictConfig) -> Any:
     return None
 
 
-def can_film(draws: bool) -> bool:
+def can_film(has_pictures: bool) -> bool:
     """Whether there is an ffmpeg, and an environment that draws pictures; else a report has no film."""
-    if not draws:
+    if not has_pictures:
         log.warning("the report has no film: the environment draws no pictures")
         return False
     try:

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 import gymnasium
 import numpy as np
@@ -18,7 +17,7 @@ from anx.cores import count_cores
 from anx.envs.base import HostEnvironment
 from anx.envs.extras import missing
 from anx.envs.limits import MOST_PROCESSES, MOST_STEPS, check_counts
-from anx.envs.vector import Envs
+from anx.envs.vector import Envs, Info
 from anx.envs.workers import Workers
 from anx.spec import Spec
 
@@ -125,7 +124,7 @@ class AntEnv(gymnasium.Env[Array, Array]):
         gains = {"positionGain": 0.1, "velocityGain": 0.1, "force": 0}
         self._bullet.setJointMotorControl2(self._ant, joint, control, **gains, physicsClientId=self._client)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, object] | None = None) -> tuple[Array, Info]:
         super().reset(seed=seed)
         bullet, client = self._bullet, self._client
         bullet.restoreState(self._start, physicsClientId=client)
@@ -136,7 +135,7 @@ class AntEnv(gymnasium.Env[Array, Array]):
         self._height = bullet.getBasePositionAndOrientation(self._ant, client)[0][2]
         return np.array(self._observe(self._parts), np.float32), {}  # AntBulletEnv's first mean is without the floor
 
-    def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Array) -> tuple[Array, float, bool, bool, Info]:
         """Action [8] -> observation [28], reward, terminated, truncated (never), nothing."""
         # Plain floats: after a step of the simulator, every numpy call on eight numbers costs a walk through cold code.
         bullet, client, before = self._bullet, self._client, self._distance

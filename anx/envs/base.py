@@ -49,7 +49,7 @@ class TorchEnvironment(ABC, Generic[State]):
         """
 
     @property
-    def draws(self) -> bool:
+    def has_pictures(self) -> bool:
         """Whether there are pictures of it."""
         return type(self).render is not TorchEnvironment.render
 
@@ -71,7 +71,7 @@ class HostEnvironment(ABC):
 
     rollout: ClassVar[str] = "host"  # what plays it: `rollout=host`
     overlaps: ClassVar[bool] = False  # whether it steps elsewhere while the policy acts for others
-    draws: bool = True  # whether there are pictures of it
+    has_pictures: bool = True  # whether there are pictures of it
     spec: Spec
 
     @abstractmethod

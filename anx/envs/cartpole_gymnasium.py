@@ -1,7 +1,5 @@
 """CartPoleSwingUpHarder as a gymnasium environment: see `anx.envs.registration`."""
 
-from typing import Any
-
 import gymnasium
 import numpy as np
 import torch
@@ -26,14 +24,14 @@ class CartPoleEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         self._state: CartPoleState | None = None
 
     def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        self, *, seed: int | None = None, options: dict[str, object] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, object]]:
         super().reset(seed=seed)
         generator = torch.Generator().manual_seed(int(self.np_random.integers(2**31)))
         self._state = CartPoleState(*(x[0] for x in self.world.reset(1, generator)))
         return self._observation(), {}
 
-    def step(self, action: NDArray[np.float32]) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+    def step(self, action: NDArray[np.float32]) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, object]]:
         assert self._state is not None, "reset comes before step"
         self._state, reward, done = self.world.step(self._state, torch.as_tensor(action, dtype=torch.float32))
         return self._observation(), float(reward), bool(done), False, {}

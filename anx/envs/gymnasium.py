@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import gymnasium
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Discrete, flatdim
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
@@ -58,22 +59,23 @@ class GymnasiumEnv(HostEnvironment):
         self.kwargs = {str(name): unwrapped(value) for name, value in (kwargs or {}).items()}
         self.processes = processes
         self.atari = is_atari(id)
+        self.entry = find(id)
         if self.atari:
-            self.spec = spec_of_game(id, self.kwargs, max_steps)
+            self.spec = spec_of_game(self.entry, self.kwargs, max_steps)
         else:
-            with closing(make_plain(id, self.kwargs, max_steps)) as env:
+            with closing(make_plain(self.entry, self.kwargs, max_steps)) as env:
                 self.spec = spec_of(env, id)
-                self.draws = "rgb_array" in env.metadata.get("render_modes", ())
+                self.has_pictures = "rgb_array" in env.metadata.get("render_modes", ())
 
     def make(self, slots: int, training: bool, pictures: bool = False) -> Envs:
         """So many environments side by side. Training changes nothing; those that draw step in this process."""
-        if pictures and not self.draws:
+        if pictures and not self.has_pictures:
             raise without_pictures(f"env.id={self.id}")
         if self.atari:
-            game = gymnasium.spec(self.id).kwargs | self.kwargs
+            game = self.entry.kwargs | self.kwargs
             options = {ours: game[theirs] for theirs, ours in OPTIONS.items()}
             return Games(game["game"], slots, self.processes or count_cores(), self.spec.max_steps, **options)
-        make = partial(make_plain, self.id, self.kwargs, self.spec.max_steps, "rgb_array" if pictures else None)
+        make = partial(make_plain, self.entry, self.kwargs, self.spec.max_steps, "rgb_array" if pictures else None)
         if pictures:
             return SyncVectorEnv([make] * slots, autoreset_mode=AutoresetMode.DISABLED)
         return Workers(make, slots, self.processes or count_cores())
@@ -92,36 +94,46 @@ def is_atari(id: str) -> bool:
     return True
 
 
-def make_env(
-    id: str, kwargs: Mapping[str, Any], max_steps: int | None = None, render_mode: str | None = None
-) -> gymnasium.Env:
-    """One environment as gymnasium makes it.
+def find(id: str) -> EnvSpec:
+    """What is registered as an id, whose package is imported where it names one.
 
     Raises:
-        ValueError: it can't be made.
+        ValueError: nothing.
     """
     module, colon, name = id.rpartition(":")
     try:
         if colon:
             importlib.import_module(module)
-        gymnasium.spec(name)
+        return gymnasium.spec(name)
     except (ImportError, ValueError, gymnasium.error.Error) as error:
         raise ValueError(f"id={id} is no environment that gymnasium can find ({first_line(error)})") from error
+
+
+def make_env(
+    entry: EnvSpec, kwargs: Mapping[str, Any], max_steps: int | None = None, render_mode: str | None = None
+) -> gymnasium.Env:
+    """One environment of a registered entry, which holds in every process, as gymnasium makes it.
+
+    Raises:
+        ValueError: it can't be made.
+    """
     try:
-        return gymnasium.make(id, max_steps, disable_env_checker=True, render_mode=render_mode, **kwargs)
+        return gymnasium.make(entry, max_steps, disable_env_checker=True, render_mode=render_mode, **kwargs)
     except (ImportError, TypeError, gymnasium.error.Error) as error:
         given = f" of kwargs={dict(kwargs)}" if kwargs else ""
-        raise ValueError(f"id={id} can't be made{given} ({first_line(error)})") from error
+        raise ValueError(f"id={entry.id} can't be made{given} ({first_line(error)})") from error
 
 
-def make_plain(id: str, kwargs: Mapping[str, object], max_steps: int | None, render_mode: str | None = None) -> Plain:
+def make_plain(
+    entry: EnvSpec, kwargs: Mapping[str, object], max_steps: int | None, render_mode: str | None = None
+) -> Plain:
     """One environment as agents need it."""
-    env = make_env(id, kwargs, max_steps, render_mode)
+    env = make_env(entry, kwargs, max_steps, render_mode)
     try:
         return Plain(env)
     except ValueError as error:
         env.close()
-        raise ValueError(f"id={id}: {error}") from None
+        raise ValueError(f"id={entry.id}: {error}") from None
 
 
 def spec_of(env: Plain, id: str) -> Spec:
@@ -142,12 +154,12 @@ def spec_of(env: Plain, id: str) -> Spec:
     )
 
 
-def spec_of_game(id: str, kwargs: Mapping[str, object], max_steps: int | None) -> Spec:
+def spec_of_game(entry: EnvSpec, kwargs: Mapping[str, object], max_steps: int | None) -> Spec:
     """What a game of Atari's says of itself; its emulator's vector environment takes some of its options."""
     for name, value in kwargs.items():
         if name not in OPTIONS:
             raise ValueError(f"kwargs.{name}={value} is none of a game's; allowed: {', '.join(OPTIONS)}")
-    with closing(make_env(id, kwargs)) as env:
+    with closing(make_env(entry, kwargs)) as env:
         assert isinstance(env.action_space, Discrete)
         names = names_of_actions(env, int(env.action_space.n))
     return Spec(

@@ -1,24 +1,29 @@
 """What a process of `anx.envs.workers` does: it steps its environments, and imports nothing that they do not need."""
 
+import ctypes
 import os
 import signal
 import traceback
 from multiprocessing.connection import Connection
-from typing import Any
 
 import cloudpickle
 import gymnasium
 import numpy as np
+from gymnasium.spaces import Space
+from numpy.typing import NDArray
 
-Env = gymnasium.Env[Any, Any]
-Rows = np.ndarray[Any, np.dtype[Any]]
+Array = NDArray[np.generic]
+Env = gymnasium.Env[Array, Array]
+Rows = NDArray[np.void]  # one a slot, see `row_type`
+Memory = ctypes.Array[ctypes.c_byte]
+Command = str | list[tuple[int, int | None]]
 
 STEP = "step"  # a command: step all environments; others are the environments to reset, with their seeds
 GONE = (EOFError, ConnectionError)  # what a pipe says whose other end is no more
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def row_type(observation_space: Any, action_space: Any) -> np.dtype[Any]:
+def row_type(observation_space: Space[Array], action_space: Space[Array]) -> np.dtype[np.void]:
     """What processes share of an environment: its action, its answer, and where it stands.
 
     `running`: it has been reset and has not ended; `busy`: it is being reset or stepped.
@@ -35,7 +40,9 @@ def row_type(observation_space: Any, action_space: Any) -> np.dtype[Any]:
     return np.dtype(fields, align=True)
 
 
-def work(pipe: Connection, parents: Connection, make: bytes, memory: Any, row: np.dtype[Any], part: slice) -> None:
+def work(
+    pipe: Connection, parents: Connection, make: bytes, memory: Memory, row: np.dtype[np.void], part: slice
+) -> None:
     """Do what the pipe says until it ends; the main function of a process.
 
     Args:
@@ -50,7 +57,7 @@ def work(pipe: Connection, parents: Connection, make: bytes, memory: Any, row: n
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes; the first one decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a fork has the first one's
     os.environ.update(dict.fromkeys(THREADS, "1"))  # for what `make` imports: there is a process a core
-    rows = np.frombuffer(memory, row)[part]
+    rows = np.frombuffer(memoryview(memory), row)[part]
     envs: list[Env] = []
     try:
         while (command := pipe.recv()) is not None:
@@ -61,12 +68,12 @@ def work(pipe: Connection, parents: Connection, make: bytes, memory: Any, row: n
         env.close()
 
 
-def _obey(command: Any, envs: list[Env], make: bytes, rows: Rows) -> str | None:
+def _obey(command: Command, envs: list[Env], make: bytes, rows: Rows) -> str | None:
     """Returns the account of an exception."""
     try:
         if not envs:
             envs += [new() for new in [cloudpickle.loads(make)] * len(rows)]
-        if command == STEP:
+        if isinstance(command, str):
             _step(envs, rows)
         else:
             _reset(envs, rows, command)

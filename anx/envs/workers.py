@@ -5,9 +5,10 @@ import pickle
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from gymnasium.vector.utils import batch_space
 from anx.envs import worker
 from anx.envs.vector import Answer, Array, Info, Options, Seeds, SplitStep, chosen, each_seed
 
-Make = Callable[[], gymnasium.Env[Any, Any]]
+Make = Callable[[], gymnasium.Env[Any, Any]]  # whose spaces say of what kind it is
 
 # A fork of a process in which OpenMP or CUDA are up may hang; in a fork server they never are.
 START_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
@@ -32,7 +33,7 @@ _starting = threading.Lock()
 class Process(NamedTuple):
     """A process and this side of the pipe to it."""
 
-    process: Any
+    process: BaseProcess
     pipe: Connection
 
 
@@ -72,7 +73,7 @@ class Workers(SplitStep):
         self.num_envs = slots
         self._row = worker.row_type(self.single_observation_space, self.single_action_space)
         self._memory = self._context.RawArray("b", slots * self._row.itemsize)
-        self._rows = np.frombuffer(self._memory, self._row)
+        self._rows = np.frombuffer(memoryview(self._memory), self._row)
         shares = np.array_split(np.arange(slots), min(processes, slots))
         self._parts = [slice(int(share[0]), int(share[-1]) + 1) for share in shares]
         self._processes = [self._start(part) for part in self._parts]
@@ -115,7 +116,7 @@ class Workers(SplitStep):
         observation, reward, terminated, truncated = (self._rows[field].copy() for field in fields)
         return observation, reward, terminated, truncated, info
 
-    def _ask(self, commands: Iterator[Any] | Sequence[Any]) -> None:
+    def _ask(self, commands: Iterable[worker.Command]) -> None:
         for index, command in enumerate(commands):
             try:
                 self._processes[index].pipe.send(command)

@@ -19,6 +19,9 @@ from anx.rollout.base import Rollout
 # The parts of a configuration that say what an agent is: what its weights need to be understood.
 AGENT_KEYS = ("env", "agent", "splitter", "neuron", "pooler", "policy", "rollout")
 
+# What one's own environments inherit from, by what plays them.
+BASES = {"device": "TorchEnvironment", "host": "HostEnvironment"}
+
 # What holds the parts together, where a file of weights was written before that was a part, too.
 WHOLE = {"_target_": "anx.agent.agent.Agent"}
 
@@ -69,6 +72,11 @@ def check_pair(config: DictConfig, env: Any) -> None:
     """ConfigError unless the rollout of `config` can play its environment, which says so in `env.rollout`."""
     takes = getattr(get_class(config.rollout._target_), "takes", None)
     needs = getattr(env, "rollout", None)
+    if needs is not None and not hasattr(env, "has_pictures"):
+        raise ConfigError(
+            f"env._target_={config.env._target_} lacks what environments have by default: inherit from "
+            f"anx.envs.{BASES.get(needs, BASES['host'])}"
+        )
     if takes is None or needs == takes:
         return
     if needs is None:

@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 
 import gymnasium
 import numpy as np
@@ -86,3 +88,17 @@ def test_the_picture_shows_the_cart_where_it_is():
         blue = (picture[..., 2] > 120) & (picture[..., 0] < 80)
         columns.append(np.nonzero(blue)[1].mean())
     assert columns == pytest.approx([300 - 2 * 600 / 5.8, 300, 300 + 2 * 600 / 5.8], abs=3)
+
+
+def test_importing_anx_registers_nothing_and_an_id_that_names_the_module_does():
+    script = f"""
+import gymnasium
+before = set(gymnasium.registry)
+import anx, anx.envs, anx.envs.cartpole
+assert set(gymnasium.registry) == before
+for _ in range(2):
+    env = gymnasium.make("anx.envs.registration:{ID}")
+print(env.spec.id, env.reset(seed=3)[0].shape)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == f"{ID} (5,)\n", done.stderr
