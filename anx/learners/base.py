@@ -103,6 +103,9 @@ class Learner(LightningModule):
     - `train_dataloader() -> batches`, its data;
     - `training_step(batch, batch_idx) -> loss`, or None where it optimises by hand (`automatic_optimization = False`).
 
+    Its configuration, `configs/learner/mine.yaml`, is `_target_: my_package.Mine` and its arguments;
+    `python -m anx.run --config-dir configs learner=mine optimizer=adam` trains with it.
+
     What is here already: the optimizer over the agent's parameters, validation and test by episodes that the agent
     never met in training, what checkpoints say of the agent. Class attributes name what a run shows of it.
 
@@ -133,9 +136,8 @@ class Learner(LightningModule):
         self.validation_episodes = validation_episodes
         self.test_episodes = test_episodes
         self.outcome = Outcome()
-        self.results: dict[
-            str, Tensor
-        ] = {}  # returns [test_episodes] of the final evaluation, as `validations` names it
+        # Of the final evaluation: returns [test_episodes] by the validation's name.
+        self.results: dict[str, Tensor] = {}
 
     @classmethod
     def check(cls, config: DictConfig, processes: int) -> None:

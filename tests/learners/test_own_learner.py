@@ -34,7 +34,7 @@ class Constant(Learner):
         self.log("train/loss", loss)
         return loss
 '''
-LEARNER_CONFIG = "_target_: my_learner.Constant\n_recursive_: false\n_convert_: all\naction: 0.5\n"
+LEARNER_CONFIG = "_target_: my_learner.Constant\naction: 0.5\n"
 OPTIMIZER_CONFIG = "_target_: torch.optim.Adam\n_partial_: true\nlr: 0.05\n"
 
 
