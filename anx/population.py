@@ -2,18 +2,21 @@
 
 import copy
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.utils import parameters_to_vector
 
-from anx.internal.pytree import tree_flatten, tree_map
+from anx.agent.agent import AgentState
+from anx.internal.pytree import Tree, tree_flatten, tree_map
 
 Parameters = dict[str, Tensor]
 Module = TypeVar("Module", bound=nn.Module)
 Leaves = TypeVar("Leaves", covariant=True)
+Result = TypeVar("Result")
+Acted: TypeAlias = tuple[Tensor, AgentState]  # action, state
 
 
 def in_order(agent: nn.Module) -> dict[str, nn.Parameter]:
@@ -124,29 +127,31 @@ def as_stored(leaf: Tensor) -> Tensor:
     return leaf.permute(0, *order)
 
 
-class _Calling(nn.Module):
+class _Calling(nn.Module, Generic[Result]):
     """Lets `functional_call` reach what else than its `forward` can be done with an agent."""
 
-    def __init__(self, agent: nn.Module, does: Callable[..., Any]) -> None:
+    def __init__(self, agent: nn.Module, does: Callable[..., Result]) -> None:
         super().__init__()
         self.agent = agent
         self.does = does
 
-    def forward(self, *arguments: Any) -> Any:
+    def forward(self, *arguments: object) -> Result:
         return self.does(self.agent, *arguments)
 
-    def with_parameters(self, parameters: Parameters, *arguments: Any) -> Any:
+    def with_parameters(self, parameters: Parameters, *arguments: object) -> Result:
         """What is done by an agent that has these parameters."""
-        return functional_call(self, {f"agent.{name}": value for name, value in parameters.items()}, arguments)
+        named: Parameters = {f"agent.{name}": value for name, value in parameters.items()}
+        result: Result = functional_call(self, named, arguments)
+        return result
 
 
-def prepare(agent: nn.Module, parameters: Parameters) -> Any:
+def prepare(agent: nn.Module, parameters: Parameters) -> Tree:
     """`agent.prepare()` for P agents: leaves [P, ...]."""
-    one = _Calling(agent, lambda agent: agent.prepare())
+    one: _Calling[Tree] = _Calling(agent, lambda agent: agent.prepare())
     return tree_map(column_major, vmap(one.with_parameters)(parameters))
 
 
-def vectorise(agent: nn.Module, does: Callable[..., Any] = nn.Module.__call__) -> Callable[..., Any]:
+def vectorise(agent: nn.Module, does: Callable[..., Acted] = nn.Module.__call__) -> Callable[..., Acted]:
     """One agent's forward -> `act(parameters [P, ...], prepared [P, ...], inputs [P, R, N, F], state [P, R, ...])`.
 
     Returns actions [P, R, A] and state [P, R, ...]. R episodes share their candidate's parameters.
@@ -158,8 +163,9 @@ def vectorise(agent: nn.Module, does: Callable[..., Any] = nn.Module.__call__) -
     """
     one = _Calling(agent, does).with_parameters
 
-    def act(parameters: Parameters, prepared: Any, *rest: Any) -> tuple[Tensor, Any]:
+    def act(parameters: Parameters, prepared: Tree, *rest: Tree) -> Acted:
         episodes = vmap(one, in_dims=(None, None, *[0] * len(rest)))
-        return vmap(episodes)(parameters, prepared, *rest)
+        acted: Acted = vmap(episodes)(parameters, prepared, *rest)
+        return acted
 
     return act

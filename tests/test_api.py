@@ -7,7 +7,6 @@ import sys
 import textwrap
 from pathlib import Path
 
-import gymnasium
 import hydra
 import numpy as np
 import pytest
@@ -18,11 +17,7 @@ from omegaconf import OmegaConf
 
 import anx
 import anx.commands.evaluate
-from anx.envs.registration import ID
 from anx.experiment.overrides import config_folder
-from anx.perturb.inputs import Noise, Shuffle
-from anx.population import num_parameters, set_vector
-from anx.rollout.jobs import episode_seeds
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "agents" / "cartpole.safetensors"
@@ -141,129 +136,6 @@ def test_what_is_made_has_the_weights_that_the_configuration_names():
     assert ours.tolist() == theirs.tolist()
 
 
-def episode(env, agent, seed):
-    """The return of one episode."""
-    (observation, _), state, over, total = env.reset(seed=seed), None, False, 0.0
-    while not over:
-        action, state = agent(observation, state)
-        assert env.action_space.contains(action)
-        observation, reward, terminated, truncated, _ = env.step(action)
-        total += float(reward)
-        over = terminated or truncated
-    return total
-
-
-def test_an_agent_acts_step_by_step_in_a_gymnasium_environment():
-    env, agent = gymnasium.make(f"anx.envs.registration:{ID}"), anx.load(SHIPPED)
-    assert max(episode(env, agent, seed) for seed in range(4)) > 100  # it swings the pole up
-
-
-def test_an_agent_that_acts_step_by_step_gets_the_evaluations_return():
-    agent = anx.load(SHIPPED, SHORT)
-    done = anx.evaluate(agent, episodes=1, seed=2, perturbations=())
-    world = agent.rollout.env
-    start = world.reset(1, torch.Generator().manual_seed(2))
-    now, memory, total = type(start)(*(each[0].double() for each in start)), None, 0.0
-    for _ in range(int(done.steps[0])):
-        before, (_, memory) = memory, agent(world.observe(now), memory)
-        now, reward, _ = world.step(now, agent.explain(world.observe(now), before).action)
-        total += reward.item()
-    assert total == pytest.approx(done.returns[0].item(), rel=1e-9)  # many at once round otherwise
-
-
-def test_what_an_agent_makes_of_an_observation_is_explained():
-    agent = anx.load(SHIPPED)
-    observation = np.array([0.1, 0.2, 0.3, 0.4, 0.5], np.float32)
-    action, state = agent(observation)
-    thought = agent.explain(observation)
-    assert thought.attention.shape == (5, 16)
-    assert action == pytest.approx(thought.action.numpy())
-    again, _ = agent(torch.from_numpy(observation), state)
-    assert not np.array_equal(again, action)  # it remembers
-    assert np.array_equal(agent(observation)[0], action)  # and begins anew
-
-
-def test_the_order_of_the_inputs_does_not_matter_to_it():
-    agent = anx.load(SHIPPED)
-    observation, order = np.array([0.1, 0.2, 0.3, 0.4, 0.5], np.float32), [3, 1, 4, 0, 2]
-    assert agent(observation)[0] == pytest.approx(agent(observation[order])[0], abs=1e-6)
-
-
-def test_an_observation_of_another_shape_is_refused():
-    with pytest.raises(ValueError, match=r"shape \(4,\); this agent takes \(5,\)"):
-        anx.load(SHIPPED)(np.zeros(4))
-
-
-def test_changed_parameters_act_from_the_next_episode_on():
-    agent = anx.load(SHIPPED)
-    observation = np.array([0.1, 0.2, 0.3, 0.4, 0.5], np.float32)
-    _, state = agent(observation)
-    second, _ = agent(observation, state)
-    set_vector(agent.module, torch.zeros(913))
-    assert np.array_equal(agent(observation, state)[0], second)
-    assert agent(observation)[0] == 0.0
-
-
-PERTURBED = {
-    "the default": ({}, ["perturbations=[shuffle]"]),
-    "none": ({"perturbations": ()}, []),
-    "names, in order": ({"perturbations": ["noise", "shuffle"]}, ["perturbations=[noise,shuffle]"]),
-    "options": (
-        {"perturbations": {"shuffle": {"every": 7}, "noise": {"channels": 2, "sigma": 0.2}}},
-        [
-            "perturbations=[shuffle,noise]",
-            *("perturbations.shuffle.every=7", "perturbations.noise.channels=2", "perturbations.noise.sigma=0.2"),
-        ],
-    ),
-    "instances": (
-        {"perturbations": [Shuffle(every=7), "noise", Noise(channels=2)]},
-        [
-            *("perturbations=[shuffle,noise]", "perturbations.shuffle.every=7"),
-            "+perturbations.more={_target_: anx.perturb.inputs.Noise, channels: 2}",
-        ],
-    ),
-}
-
-
-@pytest.mark.parametrize(("python", "arguments"), PERTURBED.values(), ids=PERTURBED)
-def test_an_evaluation_is_the_command_lines_to_the_bit(python, arguments, monkeypatch, tmp_path):
-    ours = anx.evaluate(SHIPPED, SHORT, episodes=6, seed=4, **python)
-    output = tmp_path / "result.json"
-    given = [f"weights={SHIPPED}", SHORT, "episodes=6", "seed=4", f"output={output}", *arguments]
-    monkeypatch.setattr(sys, "argv", ["anx", *given])
-    GlobalHydra.instance().clear()
-    anx.commands.evaluate.main()
-    theirs = json.loads(output.read_text())
-    assert ours.returns.tolist() == theirs["returns"]
-    assert ours.steps.tolist() == theirs["steps"]
-    assert [ours.mean, ours.std, ours.sem] == [theirs[key] for key in ("mean", "std", "sem")]
-
-
-NOT_PLAYED = {
-    "an unknown perturbation": ({"perturbations": ["shake"]}, r"^perturbations=shake is unknown; allowed: .*shuffle$"),
-    "an unknown option": (
-        {"perturbations": {"shuffle": {"evry": 3}}},
-        r"^perturbations.shuffle.evry=3 .*allowed: every",
-    ),
-    "a value of another kind": ({"perturbations": {"noise": {"sigma": "much"}}}, "^perturbations.noise.sigma=much"),
-    "a text for a list": ({"perturbations": "shuffle"}, r"^perturbations=shuffle must be a list"),
-    "no episodes": ({"episodes": 0}, "^episodes=0 must be an integer, at least 1"),
-    "a seed too large": ({"seed": 2**32}, "^seed=4294967296"),
-}
-
-
-@pytest.mark.parametrize(("options", "says"), NOT_PLAYED.values(), ids=NOT_PLAYED)
-def test_an_evaluation_refuses_in_one_line(options, says):
-    with pytest.raises(anx.ConfigError, match=says):
-        anx.evaluate(SHIPPED, **options)
-
-
-def test_overrides_are_given_where_an_agent_is_loaded():
-    with pytest.raises(anx.ConfigError, match=r"pooler.gain=0.5.*give it to anx.load"):
-        anx.evaluate(anx.load(SHIPPED), "pooler.gain=0.5")
-    assert anx.load(SHIPPED, "pooler.gain=0.5").config.pooler.gain == 0.5
-
-
 def test_a_flat_vector_is_loaded_with_its_experiment(tmp_path):
     np.savez(tmp_path / "flat.npz", params=np.zeros(2504, np.float32))
     assert anx.load(tmp_path / "flat.npz", "+experiment=ant").config.name == "ant"
@@ -338,13 +210,3 @@ def test_types_are_seen_by_a_type_checker(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
     for part in ('"float"', "numpy.ndarray", "pathlib.Path", 'Argument 1 to "load" has incompatible type "int"'):
         assert part in done.stdout
-
-
-@pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1"])
-def test_in_gymnasiums_own_loop_an_agent_gets_the_return_of_its_evaluation(name):
-    agent = anx.make(anx.compose("env=gymnasium", f"env.id={name}", "env.processes=1", "optimizer.popsize=4")).agent
-    size = num_parameters(agent.module)
-    set_vector(agent.module, torch.from_numpy(np.random.RandomState(0).randn(size).astype(np.float32)))
-    done = anx.evaluate(agent, episodes=1, seed=5, perturbations=())
-    env = gymnasium.make(name)
-    assert episode(env, agent, int(episode_seeds(5, 1)[0])) == pytest.approx(done.returns[0].item(), rel=1e-5)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -237,7 +237,7 @@ def merging_step(agent: Agent, perturbations: Sequence[Perturbation], dtype: tor
     whole, fewer = vectorise(agent), vectorise(agent, merged)
     assert still is not None
 
-    def step(parameters: Any, drawn: tuple[Tensor, ...], observation: Tensor, state: Any) -> Any:
+    def step(parameters: Own, drawn: Drawn, observation: Tensor, state: AgentState) -> Acted:
         inputs = sense(observation, drawn).to(dtype)
         rows, few = still.divide(inputs)
         return in_two(few[:, 0], whole, fewer, (*parameters, inputs, state), rows)
