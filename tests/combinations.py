@@ -78,10 +78,14 @@ def build(names: tuple[str, ...]) -> tuple[Agent, Any]:
 
 @functools.cache
 def fitting() -> list[tuple[str, ...]]:
-    """All combinations of registered parts that can be built; a head sees no more than a context: one policy does."""
+    """All combinations of registered parts that can be built.
+
+    A head sees no more than a context: it is met behind one policy. The thousands of numbers of a larger context would
+    drive random hidden units to where all scores are the same.
+    """
 
     def is_wanted(names: tuple[str, ...]) -> bool:
-        return "linear" in names[3:] and fits(names)
+        return (names[4] == "linear" or names[3] == "mlp") and fits(names)
 
     def fits(names: tuple[str, ...]) -> bool:
         try:

@@ -4,6 +4,8 @@ An agent observes scalars, [N] float32, or frames, [frames, height, width] uint8
 1, one for each actuator, or one button of several.
 """
 
+from collections.abc import Callable
+
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Discrete, Space
@@ -98,13 +100,22 @@ def taken(action: Array, space: Space[Array]) -> Array:
     Raises:
         ValueError: the space has no bounds.
     """
+    return taking(space)(action)
+
+
+def taking(space: Space[Array]) -> Callable[[Array], Array]:
+    """`taken` for one action after the other: what follows from the space is worked out once."""
     if isinstance(space, Discrete):
-        return action + space.start  # a number stays one: environments look it up in tables
+        return lambda action: action + space.start  # a number stays one: environments look it up in tables
     assert isinstance(space, Box)
     check_bounds(space)
     centre, reach = (space.high + space.low) / 2, (space.high - space.low) / 2
-    shape = (*action.shape[:-1], *space.shape)
-    return np.asarray(action.reshape(shape) * reach + centre).astype(np.result_type(space.dtype, action.dtype))
+
+    def stretched(action: Array) -> Array:
+        shape = (*action.shape[:-1], *space.shape)
+        return np.asarray(action.reshape(shape) * reach + centre).astype(np.result_type(space.dtype, action.dtype))
+
+    return stretched
 
 
 def check_bounds(space: Box) -> None:

@@ -2,11 +2,12 @@
 
 import re
 import shlex
-from typing import Any
+from typing import cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
 
 # Of a multirun, and not of each of its runs.
 MULTIRUN = ("hydra.mode", "hydra.sweep", "hydra.sweeper", "hydra/sweeper", "hydra.launcher", "hydra/launcher")
@@ -18,7 +19,7 @@ def quote(text: str) -> str:
     return f'"{escaped}"'
 
 
-def override(key: str, value: Any) -> str:
+def override(key: str, value: object) -> str:
     """KEY=VALUE as Hydra reads it, quoted where it would take the bare text for something else."""
     text = str(value)
     bare = f"{key}={text}"
@@ -38,7 +39,7 @@ def command_line(program: str, *arguments: str) -> str:
     return shlex.join(["python", "-m", program, *arguments])
 
 
-def evaluation_of(agent: Any, *more: str) -> str:
+def evaluation_of(agent: object, *more: str) -> str:
     """The command line that evaluates the agent in a file with shuffled inputs, and `more`."""
     return command_line("anx.evaluate", override("weights", agent), *more, "perturbations=[shuffle]")
 
@@ -55,7 +56,12 @@ def given_arguments() -> list[str] | None:
     options = [f"--config-dir={path}" for path in folders]
     if hydra.job.config_name != "config":
         options.append(f"--config-name={hydra.job.config_name}")
-    return [*options, *hydra.overrides.task, *without(hydra.overrides.hydra, *MULTIRUN)]
+    return [*options, *as_given(hydra.overrides.task), *without(as_given(hydra.overrides.hydra), *MULTIRUN)]
+
+
+def as_given(overrides: list[str]) -> list[str]:
+    """Overrides that Hydra keeps, as they were given: what they refer to, ${seed}, is not put in its place."""
+    return [str(each) for each in cast(list[str], OmegaConf.to_container(OmegaConf.create(overrides), resolve=False))]
 
 
 def without(arguments: list[str], *keys: str) -> list[str]:

@@ -25,7 +25,7 @@ KEPT = "evaluate_weights_kept"  # of that: what another environment leaves as it
 OPTION = "weights"  # what a file says of a part, as an option of that part's group
 
 
-def find_base(path: Any, trust: Any, experiment: Any) -> str:
+def find_base(path: object, trust: Any, experiment: object) -> str:
     """The name of the configuration that an evaluation's command line is to be composed on.
 
     If the weights' file describes its agent, and no experiment is chosen, that is one that has been made of it.

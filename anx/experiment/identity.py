@@ -8,7 +8,6 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -22,7 +21,7 @@ PACKAGES = (
 )
 
 
-def identify(arguments: Sequence[str] | None, seed: int) -> dict[str, Any]:
+def identify(arguments: Sequence[str] | None, seed: int) -> dict[str, object]:
     """What tells one start of a run from all others; null is what cannot be known here.
 
     Args:

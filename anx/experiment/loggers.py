@@ -47,7 +47,7 @@ class MetricsFile(RunLogger):
         super().__init__()
         self.path = Path(path)
         self._columns = ["step"]
-        self._row: dict[str, Any] = {}
+        self._row: dict[str, object] = {}
         self._resumed = False
 
     @property
@@ -62,7 +62,7 @@ class MetricsFile(RunLogger):
 
     @override
     @rank_zero_only
-    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+    def log_hyperparams(self, *args: object, **kwargs: object) -> None:
         """The configuration has a file of its own."""
 
     @override
@@ -85,7 +85,7 @@ class MetricsFile(RunLogger):
                 self._columns = list(reader.fieldnames or self._columns)
             self._write(rows)
 
-    def _write(self, rows: list[dict[str, Any]]) -> None:
+    def _write(self, rows: list[dict[str, object]]) -> None:
         with whole(self.path) as unfinished, unfinished.open("w", newline="") as file:
             writer = csv.DictWriter(file, self._columns, extrasaction="ignore", restval="")
             writer.writeheader()

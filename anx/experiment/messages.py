@@ -7,7 +7,6 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from hydra.errors import HydraException, InstantiationException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
@@ -20,7 +19,7 @@ MENDABLE = (ValueError, TypeError, ImportError, OverflowError)
 
 
 @contextlib.contextmanager
-def one_line_errors(where: str = "", told: Callable[[str], Any] = lambda line: None) -> Iterator[None]:
+def one_line_errors(where: str = "", told: Callable[[str], object] = lambda line: None) -> Iterator[None]:
     """What a user can mend ends here, in one line and with exit code 2.
 
     Args:

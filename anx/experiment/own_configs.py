@@ -14,6 +14,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from anx.errors import ConfigError
+from anx.experiment.command_line import as_given
 
 FOUND = Path("configs")  # what is looked for in the working directory
 
@@ -66,7 +67,7 @@ def _chosen(config: HydraConf) -> Iterator[tuple[str, str]]:
     """Groups and names of what was chosen. Hydra itself keeps no lists of names; they are among the overrides."""
     for group, name in config.runtime.choices.items():
         yield group, str(name)
-    for override in OverridesParser.create().parse_overrides(list(config.overrides.task)):
+    for override in OverridesParser.create().parse_overrides(as_given(config.overrides.task)):
         names = override.value()
         for name in names if isinstance(names, list) else ():
             yield override.key_or_group, str(name)

@@ -5,7 +5,6 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -22,7 +21,7 @@ from anx.signals import interruption_exits
 
 
 def run_main(
-    task: Callable[[DictConfig], Any], config_name: str, refused: Callable[[str], Any] = lambda reason: None
+    task: Callable[[DictConfig], object], config_name: str, refused: Callable[[str], object] = lambda reason: None
 ) -> None:
     """Compose the configuration from the command line and run `task` with it.
 
@@ -38,12 +37,12 @@ def run_main(
             run_in_one_line(task, config_name, refused)
 
 
-def run_in_one_line(task: Callable[[DictConfig], Any], config_name: str, refused: Callable[[str], Any]) -> None:
+def run_in_one_line(task: Callable[[DictConfig], object], config_name: str, refused: Callable[[str], object]) -> None:
     """`run_main` with errors in one line each."""
     started = False
 
     @functools.wraps(task)
-    def guarded(config: DictConfig) -> Any:
+    def guarded(config: DictConfig) -> object:
         nonlocal started
         started = True
         with one_line_errors(told=refused):
@@ -80,12 +79,12 @@ class JobFailed(Exception):
         code: the exit code that it would have had alone.
     """
 
-    def __init__(self, code: Any) -> None:
+    def __init__(self, code: int | str) -> None:
         super().__init__(code)
         self.code = code
 
 
-def one_of_many(task: Callable[[DictConfig], Any], config: DictConfig) -> Any:
+def one_of_many(task: Callable[[DictConfig], object], config: DictConfig) -> object:
     """`task` as a job of a multirun: what would exit raises JobFailed, and Hydra goes on with the next job."""
     try:
         with one_line_errors(f"job {HydraConfig.get().job.num}: "):

@@ -22,7 +22,7 @@ from anx.experiment.values import check_types
 NAME = re.compile(r"\w+(\.\w+)+")  # of a component
 
 
-def check_agent_config(config: Any, source: str, trust: Sequence[str] = (), option: str = "trust=[{}]") -> None:
+def check_agent_config(config: object, source: str, trust: Sequence[str] = (), option: str = "trust=[{}]") -> None:
     """Raise ConfigError unless what a file says of its agent can be built without running anybody else's code.
 
     Args:
@@ -171,7 +171,7 @@ def components() -> dict[str, frozenset[str]]:
     return found
 
 
-def components_in(node: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def components_in(node: object, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every mapping that names a component or tells Hydra how to call one, by its key."""
     if isinstance(node, Mapping):
         if any(str(each).startswith("_") for each in node):

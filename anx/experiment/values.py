@@ -22,7 +22,7 @@ INSTANTIATE = {
 }
 
 
-def check_types(node: Any, key: str = "") -> None:
+def check_types(node: object, key: str = "") -> None:
     """Every value that a `_target_` will be called with is for an argument that it has, and fits its annotation."""
     if isinstance(node, list):
         for index, item in enumerate(node):
@@ -73,7 +73,7 @@ def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     return {each.name: each.default for each in arguments if each.default is not inspect.Parameter.empty} | {**config}
 
 
-def difference(key: str, then: Any, now: Any, free: Collection[str] = ()) -> tuple[str, Any, Any] | None:
+def difference(key: str, then: object, now: object, free: Collection[str] = ()) -> tuple[str, object, object] | None:
     """The first key, at `key` or below it, whose values differ in two configurations, with both; None if there is none.
 
     What `then` says may be anybody's: nothing that only it names is imported. Where it lacks an argument, an older
@@ -98,15 +98,15 @@ def difference(key: str, then: Any, now: Any, free: Collection[str] = ()) -> tup
     return next(filter(None, found), None)
 
 
-def check_integer(key: str, value: Any, least: int, most: int = MOST_INTEGER) -> None:
+def check_integer(key: str, value: object, least: int, most: int = MOST_INTEGER) -> None:
     """Whether a value is an integer, large enough and not absurdly large."""
-    if not fits(value, int) or value < least:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ConfigError(f"{key}={value} must be an integer, at least {least}")
     if value > most:
         raise ConfigError(f"{key}={value} must be an integer, at most {most}")
 
 
-def fits(value: Any, hint: Any) -> bool:
+def fits(value: object, hint: object) -> bool:
     """Whether a value from a config fits a type annotation; annotations that configs cannot express fit anything."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (Union, types.UnionType):
@@ -130,7 +130,7 @@ def fits(value: Any, hint: Any) -> bool:
     return True
 
 
-def describe(hint: Any) -> str:
+def describe(hint: object) -> str:
     """A type annotation in plain words."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (Union, types.UnionType):
@@ -141,5 +141,11 @@ def describe(hint: Any) -> str:
         return f"a list, each item {describe(arguments[0])}"
     if origin is dict or hint is dict:
         return "a mapping"
-    names = {int: "an integer", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
+    names: dict[object, str] = {
+        int: "an integer",
+        float: "a number",
+        bool: "true or false",
+        str: "a text",
+        type(None): "null",
+    }
     return names.get(hint, getattr(hint, "__name__", str(hint)))

@@ -9,7 +9,7 @@ from gymnasium.spaces import Discrete, Space
 from torch import Tensor
 
 from anx.agent.agent import Agent, AgentState
-from anx.envs.spaces import taken
+from anx.envs.spaces import taking
 from anx.envs.vector import Array, Flags, Info, SplitStep
 from anx.internal.pytree import tree_map
 from anx.perturb.inputs import Perturbation
@@ -47,6 +47,7 @@ class Slots:
         self.agent_step = agent_step
         self.max_steps = max_steps
         self.envs = envs
+        self._to_space = into(envs.single_action_space)
         self.jobs = jobs
         self.perturbations = perturbations
         slots = envs.num_envs
@@ -77,7 +78,7 @@ class Slots:
             self.drawn = tuple(torch.stack(each).to(jobs.population.device) for each in every)
         observation = torch.from_numpy(self.observation).to(jobs.population.device).unsqueeze(1)
         action, self.state = self.agent_step(self.own, self.drawn, observation, self.state)  # [slots, 1, A]
-        self.envs.step_async(to_space(action[:, 0], self.envs.single_action_space))
+        self.envs.step_async(self._to_space(action[:, 0]))
 
     def _start(self) -> None:
         # A component may return a state whose numbers share their memory, with one another or with something else.
@@ -123,4 +124,12 @@ class Slots:
 
 def to_space(action: Tensor, space: Space[Array]) -> Array:
     """Actions [slots, A] -> what the environments take: the greatest's index, or [-1, 1] stretched to their bounds."""
-    return taken((action.argmax(-1) if isinstance(space, Discrete) else action.float()).cpu().numpy(), space)
+    return into(space)(action)
+
+
+def into(space: Space[Array]) -> Callable[[Tensor], Array]:
+    """`to_space` for one step after the other: what follows from the space is worked out once."""
+    take = taking(space)
+    if isinstance(space, Discrete):
+        return lambda action: take(action.argmax(-1).cpu().numpy())
+    return lambda action: take(action.float().cpu().numpy())

@@ -10,6 +10,7 @@ from typing import Protocol, cast
 import imageio.v2 as imageio
 import imageio_ffmpeg
 
+from anx.envs.base import without_pictures
 from anx.files import whole
 from anx.perturb.inputs import Perturbation
 from anx.population import get_vector
@@ -33,6 +34,8 @@ def film(
     An environment says how many steps make a second (`Spec.fps`). Of more than 50, every second one is filmed,
     or every third, ..., and the last.
     """
+    if not rollout.env.has_pictures:
+        raise without_pictures(f"env={type(rollout.env).__name__}")
     speed = rollout.env.spec.fps
     every = math.ceil(speed / MAX_FPS)
     scene = make_scene(rollout, caption)

@@ -62,6 +62,11 @@ def test_what_was_given_is_known_with_the_options_of_hydra(given, tmp_path):
     assert given(*found) == [found]
 
 
+def test_what_was_given_is_known_as_it_was_written_and_not_as_it_was_meant(given, tmp_path):
+    own = ["+text=${seed}", f"hydra.run.dir={tmp_path / 'run'}"]
+    assert given(*own) == [own]
+
+
 def test_a_run_of_a_multirun_was_given_its_own_point(given, tmp_path):
     folder = f"hydra.sweep.dir={tmp_path / 'sweep'}"
     found = given("-m", "--config-dir", "conf", "seed=1,2", folder, "hydra.verbose=true")
