@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from anx.cores import one_core_algebra
 from anx.errors import ConfigError
 from anx.solvers.base import Array, Solver
 from anx.solvers.state import take, to_arrays, to_tensors
@@ -48,7 +49,9 @@ class SolverOptimizer(torch.optim.Optimizer):
         They are the same again until their fitness is told: a generation that was interrupted starts anew.
         """
         if self._asked is None:
-            self._asked = self._check(self.solver.ask(), "ask()", self.popsize, len(self._start))
+            with one_core_algebra():
+                asked = self.solver.ask()
+            self._asked = self._check(asked, "ask()", self.popsize, len(self._start))
         return torch.from_numpy(self._start + self._asked).to(self._parameters()[0])
 
     @torch.no_grad()
@@ -59,7 +62,8 @@ class SolverOptimizer(torch.optim.Optimizer):
             raise ValueError(f"the closure returned fitness of shape {tuple(fitness.shape)}, not ({self.popsize},)")
         if self._asked is None:
             raise RuntimeError("nobody asked for candidates: fitness is told once for each population")
-        self.solver.tell(self._rank_nan_last(fitness.double().cpu().numpy()))
+        with one_core_algebra():
+            self.solver.tell(self._rank_nan_last(fitness.double().cpu().numpy()))
         self._asked = None
         vector_to_parameters(torch.from_numpy(self.mean()).to(self._parameters()[0]), self._parameters())
         return fitness
@@ -117,7 +121,8 @@ class SolverOptimizer(torch.optim.Optimizer):
         self.check_resumable(state_dict)
         loaded = to_arrays(take(dict(state_dict), "solver", dict))
         try:
-            self.solver.state = take(loaded, "state", dict)
+            with one_core_algebra():
+                self.solver.state = take(loaded, "state", dict)
         except ConfigError as error:
             raise ConfigError(f"ckpt_path: {error}") from None
         self._start, self._asked = take(loaded, "start", np.ndarray), None
