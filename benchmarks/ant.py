@@ -18,7 +18,7 @@ import torch
 from comparison import arguments, build, compare, rounds_of
 
 from anx.envs.ant import AntEnv
-from anx.perturb.pipeline import Sensing
+from anx.perturb.pipeline import Pipeline
 from anx.population import num_parameters, set_vector
 
 EPISODES, EPISODE = 8, 250  # a candidate, and steps of one
@@ -48,10 +48,10 @@ def plain_loop(seed: int, steps: int, barrier: Any, results: Any) -> None:
     agent, _ = build(*OVERRIDES)
     set_vector(agent, random_vector(agent))
     env = gymnasium.make("AntBulletEnv-v0").unwrapped
-    sensing = Sensing(agent, (), 1, 0)
+    pipeline = Pipeline(agent, (), 1, 0)
     prepared = agent.prepare()
     observation, _ = env.reset(seed=seed)
-    state = agent.initial_state(sensing.num_inputs)
+    state = agent.initial_state(pipeline.num_inputs)
     barrier.wait()
     start = time.perf_counter()
     for t in range(steps):
@@ -59,7 +59,7 @@ def plain_loop(seed: int, steps: int, barrier: Any, results: Any) -> None:
         observation, _, ended, _, _ = env.step(action.numpy())
         if ended or t % EPISODE == EPISODE - 1:
             observation, _ = env.reset(seed=seed + t)
-            state = agent.initial_state(sensing.num_inputs)
+            state = agent.initial_state(pipeline.num_inputs)
     results.put(steps / (time.perf_counter() - start))
 
 

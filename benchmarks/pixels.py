@@ -14,7 +14,7 @@ import torch
 from comparison import arguments, build, compare, rounds_of
 
 from anx.perturb.inputs import Perturbation, Shuffle
-from anx.perturb.pipeline import Sensing
+from anx.perturb.pipeline import Pipeline
 from anx.population import num_parameters, set_vector
 
 CANDIDATES = 4
@@ -45,11 +45,11 @@ def random_speed(envs: Any, game: int) -> float:
 def plain_loop_speed(agent: Any, env: Any, lap: int) -> float:
     """Steps/s over the first `lap` steps of one environment and one agent, one observation at a time."""
     envs = env.make(1, training=False)
-    sensing, prepared = Sensing(agent, [Shuffle()], 1, 0), agent.prepare()
-    sensing.draw(0)
-    sense, drawn = sensing.batched(0), sensing.at(torch.tensor(0))
+    pipeline, prepared = Pipeline(agent, [Shuffle()], 1, 0), agent.prepare()
+    pipeline.draw(0)
+    sense, drawn = pipeline.batched(0), pipeline.at(torch.tensor(0))
     observation, _ = envs.reset(seed=[0])
-    state = agent.initial_state(sensing.num_inputs)
+    state = agent.initial_state(pipeline.num_inputs)
     start = time.perf_counter()
     for _ in range(lap):
         action, state = agent(prepared, sense(torch.from_numpy(observation[0]), drawn), state)

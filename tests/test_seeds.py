@@ -5,7 +5,7 @@ import torch
 from conftest import make_agent
 
 from anx.perturb.inputs import Noise, Shuffle
-from anx.perturb.pipeline import Sensing
+from anx.perturb.pipeline import Pipeline
 from anx.rollout.host import episode_seeds
 from anx.seeds import PERTURBATIONS, STUDY, TEST, TRAINING, VALIDATION, derive_seed
 
@@ -27,17 +27,17 @@ def test_what_perturbations_draw_has_nothing_in_common_with_neighbours_or_with_t
     agent, _ = make_agent()
     drawn = []
     for seed in range(20):
-        sensing = Sensing(agent, [Noise(5, 1.0), Noise(5, 1.0)], 4, seed)
-        sensing.draw(0)
+        pipeline = Pipeline(agent, [Noise(5, 1.0), Noise(5, 1.0)], 4, seed)
+        pipeline.draw(0)
         environments = torch.randn(4, 5, 1, generator=torch.Generator().manual_seed(seed))
-        drawn += [*sensing.drawn, environments]
+        drawn += [*pipeline.drawn, environments]
     values = torch.stack(drawn).flatten().tolist()
     assert len(set(values)) == len(values) == 20 * 3 * 20
 
 
 def test_a_second_perturbation_leaves_the_firsts_draws_as_they_were():
     agent, _ = make_agent()
-    one, two = (Sensing(agent, perturbations, 9, 3) for perturbations in ([Shuffle()], [Shuffle(), Noise()]))
+    one, two = (Pipeline(agent, perturbations, 9, 3) for perturbations in ([Shuffle()], [Shuffle(), Noise()]))
     one.draw(0)
     two.draw(0)
     assert torch.equal(one.drawn[0], two.drawn[0])

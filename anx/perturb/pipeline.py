@@ -71,6 +71,3 @@ class Pipeline:
         for _ in range(dims):
             sense = vmap(sense)
         return sense
-
-
-Sensing = Pipeline  # its earlier name

@@ -11,7 +11,7 @@ from anx.agent.agent import Agent
 from anx.envs.base import State, TorchEnvironment
 from anx.internal.pytree import tree_map
 from anx.perturb.inputs import Perturbation
-from anx.perturb.pipeline import Sensing
+from anx.perturb.pipeline import Pipeline
 from anx.population import in_precision_of, with_vector
 from anx.rollout.base import Episodes, Rollout
 from anx.rollout.compilation import CannotCompileError
@@ -112,20 +112,20 @@ class DeviceRollout(Rollout, Generic[State]):
         self, vector: Tensor, seed: int, perturbations: Sequence[Perturbation] = (), *, pictures: bool = False
     ) -> Iterator[Moment]:
         agent = with_vector(self.agent, vector)
-        sensing = Sensing(agent, perturbations, 1, seed)
-        sense = sensing.batched(0)
+        pipeline = Pipeline(agent, perturbations, 1, seed)
+        sense = pipeline.batched(0)
         start = self.env.reset(1, torch.Generator().manual_seed(seed))
         env_state = tree_map(lambda x: in_precision_of(vector, x[0]), start)
-        state = tree_map(partial(in_precision_of, vector), agent.initial_state(sensing.num_inputs))
+        state = tree_map(partial(in_precision_of, vector), agent.initial_state(pipeline.num_inputs))
         prepared = agent.prepare()
         for t in range(self.env.spec.max_steps):
-            sensing.draw(t)
+            pipeline.draw(t)
             observation = self.env.observe(env_state)
-            drawn = sensing.at(torch.tensor(0, device=vector.device))
+            drawn = pipeline.at(torch.tensor(0, device=vector.device))
             inputs = sense(observation, drawn)
             picture = self.env.render(env_state) if pictures else None
             thought, state = agent.explain(prepared, inputs, state)
             env_state, reward, done = self.env.step(env_state, thought.action)
-            yield Moment(observation, inputs, sensing.origins(drawn), *thought, reward, picture)
+            yield Moment(observation, inputs, pipeline.origins(drawn), *thought, reward, picture)
             if done:
                 break

@@ -18,7 +18,7 @@ from anx.envs.spaces import observed, plain_observation, taken
 from anx.envs.vector import Array, AtOnce, Envs, SplitStep
 from anx.internal.pytree import tree_map
 from anx.perturb.inputs import Perturbation
-from anx.perturb.pipeline import Sensing
+from anx.perturb.pipeline import Pipeline
 from anx.population import copy_like, in_precision_of, vectorise, with_vector
 from anx.rollout.base import Episodes, Rollout
 from anx.rollout.compilation import CannotCompileError, CompiledStep
@@ -160,21 +160,21 @@ class HostRollout(Rollout):
         envs = self.env.make(1, training=False, pictures=pictures)
         with closing(envs):
             first = episode_seeds(seed, 1)
-            sensing = Sensing(agent, perturbations, 1, int(first[0]))
-            sense, prepared = sensing.batched(0), agent.prepare()
-            state = tree_map(partial(in_precision_of, vector), agent.initial_state(sensing.num_inputs))
+            pipeline = Pipeline(agent, perturbations, 1, int(first[0]))
+            sense, prepared = pipeline.batched(0), agent.prepare()
+            state = tree_map(partial(in_precision_of, vector), agent.initial_state(pipeline.num_inputs))
             answer, _ = envs.reset(seed=first.tolist())
             for t in range(self.env.spec.max_steps):
-                sensing.draw(t)
+                pipeline.draw(t)
                 observation = torch.from_numpy(answer[0].copy()).to(vector.device)
-                drawn = sensing.at(torch.tensor(0, device=vector.device))
+                drawn = pipeline.at(torch.tensor(0, device=vector.device))
                 inputs = sense(observation, drawn)
                 picture = picture_of(envs) if pictures else None
                 thought, state = agent.explain(prepared, inputs.to(vector.dtype), state)
                 action = to_space(thought.action.unsqueeze(0), envs.single_action_space)
                 answer, reward, terminated, truncated, _ = envs.step(action)
                 paid = torch.tensor(float(reward[0]))
-                yield Moment(observation, inputs, sensing.origins(drawn), *thought, paid, picture)
+                yield Moment(observation, inputs, pipeline.origins(drawn), *thought, paid, picture)
                 if terminated[0] or truncated[0]:
                     break
 
@@ -223,7 +223,7 @@ def picture_of(envs: Envs) -> NDArray[np.uint8]:
 
 def plain_step(agent: Agent, perturbations: Sequence[Perturbation], dtype: torch.dtype) -> Step:
     """The agent's step as it is."""
-    sense, act = Sensing(agent, perturbations, 1, 0).batched(2), vectorise(agent)
+    sense, act = Pipeline(agent, perturbations, 1, 0).batched(2), vectorise(agent)
 
     def step(parameters: Own, drawn: Drawn, observation: Tensor, state: AgentState) -> Acted:
         return act(*parameters, sense(observation, drawn).to(dtype), state)
@@ -233,7 +233,7 @@ def plain_step(agent: Agent, perturbations: Sequence[Perturbation], dtype: torch
 
 def merging_step(agent: Agent, perturbations: Sequence[Perturbation], dtype: torch.dtype) -> Step:
     """The same up to rounding, with still inputs merged into one (see `anx.agent.still`)."""
-    sense, still = Sensing(agent, perturbations, 1, 0).batched(2), still_inputs(agent)
+    sense, still = Pipeline(agent, perturbations, 1, 0).batched(2), still_inputs(agent)
     whole, fewer = vectorise(agent), vectorise(agent, merged)
     assert still is not None
 

@@ -10,7 +10,7 @@ from anx.agent.agent import Agent, AgentState
 from anx.agent.state import returned_as
 from anx.envs.base import State, TorchEnvironment
 from anx.internal.pytree import Form, tree_leaves, tree_unflatten
-from anx.perturb.pipeline import Sensing
+from anx.perturb.pipeline import Pipeline
 from anx.population import vectorise
 from anx.rollout.compilation import Arguments, CompiledStep
 from anx.rollout.jobs import Own
@@ -21,9 +21,9 @@ Carried: TypeAlias = tuple[State, AgentState, Tensor, Tensor, Tensor]
 BatchStep: TypeAlias = Callable[[Own, tuple[Tensor, ...], Carried[State]], Carried[State]]
 
 
-def make_step(agent: Agent, env: TorchEnvironment[State], sensing: Sensing) -> BatchStep[State]:
+def make_step(agent: Agent, env: TorchEnvironment[State], pipeline: Pipeline) -> BatchStep[State]:
     """One step of a batch [B, T]: `step(parameters [B, ...], drawn [B, T, ...], carried) -> carried`."""
-    sense, act = sensing.batched(2), vectorise(agent)
+    sense, act = pipeline.batched(2), vectorise(agent)
 
     def step(parameters: Own, drawn: tuple[Tensor, ...], carried: Carried[State]) -> Carried[State]:
         before, state, total, steps, alive = carried
@@ -107,9 +107,9 @@ class CompiledLoop(Generic[State]):
         return self._recording.carried if self._recording else self._carried
 
 
-def next_draw(sensing: Sensing, t: int, end: int) -> tuple[int, bool]:
+def next_draw(pipeline: Pipeline, t: int, end: int) -> tuple[int, bool]:
     """The first step after t, before `end`, at which perturbations draw anew, and True, as they then have; or `end`."""
-    for step in range(t + 1, end) if sensing.perturbations else ():
-        if sensing.draw(step):
+    for step in range(t + 1, end) if pipeline.perturbations else ():
+        if pipeline.draw(step):
             return step, True
     return end, False

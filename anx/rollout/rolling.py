@@ -12,7 +12,7 @@ from anx.agent.agent import Agent
 from anx.envs.base import State, TorchEnvironment
 from anx.internal.pytree import tree_leaves, tree_map, tree_structure
 from anx.perturb.inputs import Perturbation
-from anx.perturb.pipeline import Sensing
+from anx.perturb.pipeline import Pipeline
 from anx.population import Packed, copy_like, in_precision_of, is_like, prepare, unflatten
 from anx.rollout.batch import Running
 from anx.rollout.compilation import CompiledStep
@@ -62,21 +62,21 @@ class Rolling(Generic[State]):
         self._start = tree_map(
             partial(in_precision_of, population), env.reset(episodes, torch.Generator().manual_seed(seed))
         )
-        sensing = self._sensing()
-        blank = self._agent.initial_state(sensing.num_inputs)
+        pipeline = self._pipeline()
+        blank = self._agent.initial_state(pipeline.num_inputs)
         self._blank = tree_map(partial(in_precision_of, population), blank)
         # An episode's return, its length, and whether it goes on are a tensor each: which one does not matter here.
         carried: Carried[State] = (self._start, self._blank, self.returns, self.returns, self.returns)
         self._form = tree_structure(carried)
-        self._form_of_all = tree_structure((own, sensing.drawn, carried))
+        self._form_of_all = tree_structure((own, pipeline.drawn, carried))
 
-    def _sensing(self) -> Sensing:
+    def _pipeline(self) -> Pipeline:
         """From the episodes' first step on."""
-        return Sensing(self._agent, self._perturbations, self._episodes, self._seed)
+        return Pipeline(self._agent, self._perturbations, self._episodes, self._seed)
 
     def make_step(self) -> BatchStep[State]:
         """The step, by an agent of its own."""
-        return make_step(copy.deepcopy(self._agent), self._env, self._sensing())
+        return make_step(copy.deepcopy(self._agent), self._env, self._pipeline())
 
     def plain(self) -> Stepping:
         """Batches are stepped by the step as it is."""
@@ -107,10 +107,10 @@ class Rolling(Generic[State]):
 
     def begin(self, stepping: Stepping) -> None:
         """Make ready for the first batch, and take no step: what has to be compiled is."""
-        sensing = self._sensing()
-        sensing.draw(0)
+        pipeline = self._pipeline()
+        pipeline.draw(0)
         batch = stepping.batch(self._first(self.parts()[0]))
-        stepping.loop(batch, sensing.at(batch.episode))
+        stepping.loop(batch, pipeline.at(batch.episode))
 
     def play(self, stepping: Callable[[], Stepping], look_every: int) -> None:
         """Play all jobs, each part in a stepping of its own; every so many steps, episodes that have ended are looked
@@ -121,20 +121,20 @@ class Rolling(Generic[State]):
     def _play(self, make_stepping: Callable[[], Stepping], look_every: int, job: Tensor, stop: Stop) -> None:
         """Play jobs, ordered by candidate, to their ends."""
         with torch.inference_mode():  # a thread's own
-            stepping, sensing, max_steps = make_stepping(), self._sensing(), self._env.spec.max_steps
+            stepping, pipeline, max_steps = make_stepping(), self._pipeline(), self._env.spec.max_steps
             jobs, t = self._first(job), 0
             while t < max_steps and len(jobs.job) and not stop.is_set():
                 batch = stepping.batch(jobs)
-                sensing.draw(t)
-                loop = stepping.loop(batch, sensing.at(batch.episode))
+                pipeline.draw(t)
+                loop = stepping.loop(batch, pipeline.at(batch.episode))
                 while True:
-                    until, drew = next_draw(sensing, t, min(max_steps, t - t % look_every + look_every))
+                    until, drew = next_draw(pipeline, t, min(max_steps, t - t % look_every + look_every))
                     loop.step(until - t)
                     t = until
                     if t == max_steps or (t % look_every == 0 and batch.thins_out(loop.carried)):
                         break
-                    if drew or sensing.draw(t):
-                        loop.perturb(list(sensing.at(batch.episode)))
+                    if drew or pipeline.draw(t):
+                        loop.perturb(list(pipeline.at(batch.episode)))
                 jobs = batch.end(loop.carried, self._write)
 
     def _write(self, job: Tensor, returns: Tensor, lengths: Tensor) -> None:

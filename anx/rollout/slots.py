@@ -13,7 +13,7 @@ from anx.envs.spaces import taking
 from anx.envs.vector import Array, Flags, Info, SplitStep
 from anx.internal.pytree import tree_map
 from anx.perturb.inputs import Perturbation
-from anx.perturb.pipeline import Sensing
+from anx.perturb.pipeline import Pipeline
 from anx.population import in_precision_of
 from anx.rollout.jobs import Jobs, Own
 
@@ -54,17 +54,17 @@ class Slots:
         self.job = np.array([jobs.take() for _ in range(slots)])
         self.start = np.ones(slots, dtype=bool)  # slots whose job is new
         self.step = np.zeros(slots, dtype=np.int64)
-        self.sensing = [self._sensing(0) for _ in range(slots)]
+        self.pipeline = [self._pipeline(0) for _ in range(slots)]
         self.drawn: Drawn = ()  # [slots, 1, ...] each
         self.blank = tree_map(
-            lambda x: in_precision_of(jobs.population, x), agent.initial_state(self.sensing[0].num_inputs)
+            lambda x: in_precision_of(jobs.population, x), agent.initial_state(self.pipeline[0].num_inputs)
         )
         self.own = tree_map(lambda x: x[:1].expand(slots, *x.shape[1:]).clone(), jobs.parameters)  # leaves [slots, ...]
         self.state = tree_map(lambda x: x.expand(slots, 1, *x.shape).clone(), self.blank)
         self.observation: Array = np.empty(0)
 
-    def _sensing(self, episode: int) -> Sensing:
-        return Sensing(self.agent, self.perturbations, 1, int(self.jobs.seeds[episode]))
+    def _pipeline(self, episode: int) -> Pipeline:
+        return Pipeline(self.agent, self.perturbations, 1, int(self.jobs.seeds[episode]))
 
     def act(self) -> None:
         """Start the new jobs and let the agents act on what they observe; the environments may step meanwhile."""
@@ -72,9 +72,9 @@ class Slots:
         while self.start.any():
             self._start()
         playing = np.flatnonzero(self.job >= 0)
-        drawn = [self.sensing[slot].draw(int(self.step[slot])) for slot in playing] if self.perturbations else []
+        drawn = [self.pipeline[slot].draw(int(self.step[slot])) for slot in playing] if self.perturbations else []
         if any(drawn) or not self.drawn:
-            every = zip(*(sensing.drawn for sensing in self.sensing), strict=True)
+            every = zip(*(pipeline.drawn for pipeline in self.pipeline), strict=True)
             self.drawn = tuple(torch.stack(each).to(jobs.population.device) for each in every)
         observation = torch.from_numpy(self.observation).to(jobs.population.device).unsqueeze(1)
         action, self.state = self.agent_step(self.own, self.drawn, observation, self.state)  # [slots, 1, A]
@@ -85,7 +85,7 @@ class Slots:
         self.state = tree_map(lambda x: x.clone(memory_format=torch.contiguous_format), self.state)
         for slot in np.flatnonzero(self.start):
             candidate, episode = divmod(int(self.job[slot]), self.jobs.episodes)
-            self.sensing[slot] = self._sensing(episode)
+            self.pipeline[slot] = self._pipeline(episode)
             tree_map(lambda x, every: x[slot].copy_(every[candidate]), self.own, self.jobs.parameters)  # noqa: B023
             tree_map(lambda x, fresh: x[slot, 0].copy_(fresh), self.state, self.blank)  # noqa: B023
         self.step[self.start] = 0
