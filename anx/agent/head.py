@@ -1,5 +1,7 @@
 """Heads: the context and what each actuator is -> a score for each actuator."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -25,7 +27,7 @@ class LinearHead(nn.Module):
 
 
 class SharedHead(nn.Module):
-    """One small network, shared by all actuators, over [context, actuator]: two layers with tanh between them.
+    """One small network, shared by all actuators, over [context / sqrt(C), actuator]: two layers, tanh between them.
 
     The number of its weights does not depend on A. Permuting the actuators permutes the scores: it is for actions what
     a neuron is for inputs.
@@ -39,10 +41,11 @@ class SharedHead(nn.Module):
     def __init__(self, context_size: int, action_size: int, *, hidden_size: int = 16) -> None:
         super().__init__()
         check_positive(hidden_size=hidden_size)
+        self.scale = 1 / math.sqrt(context_size)  # a large context would saturate each hidden unit: all scores alike
         self.hidden = nn.Linear(context_size + ACTUATOR_SIZE, hidden_size)
         self.read = nn.Linear(hidden_size, 1)
 
     def forward(self, context: Tensor, actuators: Tensor) -> Tensor:
         """Context [C], what each actuator is [A, E] -> scores [A]."""
-        both = torch.cat([context.expand(len(actuators), -1), actuators], dim=-1)  # [A, C + E]
+        both = torch.cat([(self.scale * context).expand(len(actuators), -1), actuators], dim=-1)  # [A, C + E]
         return self.read(self.hidden(both).tanh()).squeeze(-1)
