@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -52,8 +53,25 @@ def test_the_pictures_and_files_it_links_to_exist():
     assert [link for link in links if not (ROOT / link).is_file()] == []
 
 
+def code_with(text: str) -> str:
+    (code,) = [each for each in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if text in each]
+    return code
+
+
+@pytest.mark.slow
+def test_the_lines_of_python_run(tmp_path):
+    shutil.copytree(ROOT / "agents", tmp_path / "agents")
+    quick = code_with("import anx").replace("episodes=100", "episodes=3")
+    done = subprocess.run([sys.executable, "-c", quick], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    shape, shuffled, trained = done.stdout.splitlines()
+    assert shape == "torch.Size([5, 16])"
+    assert float(shuffled) > 0
+    assert Path(trained.split()[1]).relative_to(tmp_path).parts[:2] == ("runs", "cartpole")
+
+
 def test_the_neuron_of_ones_own_trains(tmp_path):
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    code = code_with("class AverageNeuron")
     (tmp_path / "my_neuron.py").write_text(code)
     target = "neuron._target_=my_neuron.AverageNeuron"
     assert target in README
