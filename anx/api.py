@@ -22,7 +22,6 @@ from anx.commands.run import AGENT, run
 from anx.errors import ConfigError
 from anx.experiment.actor import Actor
 from anx.experiment.build import build_perturbations, build_rollout
-from anx.experiment.check import check, find_learner
 from anx.experiment.compose import (
     compose_evaluation,
     compose_perturbations,
@@ -30,11 +29,12 @@ from anx.experiment.compose import (
     outside_of_hydra,
     settle_run_dir,
 )
+from anx.experiment.config.check import check, find_learner
+from anx.experiment.config.messages import config_errors
+from anx.experiment.config.values import check_integer, check_types
 from anx.experiment.evaluation import build_evaluation
-from anx.experiment.messages import config_errors
+from anx.experiment.files.weights import load_into, read_weights
 from anx.experiment.prepare import check_parts
-from anx.experiment.values import check_integer, check_types
-from anx.experiment.weights import load_into, read_weights
 from anx.perturb.base import Perturbation
 from anx.rollout.base import Rollout
 from anx.rollout.evaluation import Evaluation

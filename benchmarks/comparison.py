@@ -16,8 +16,8 @@ from hydra import compose, initialize_config_dir
 from torch import Tensor
 
 from anx.experiment.build import build_rollout
-from anx.experiment.overrides import config_folder
-from anx.experiment.weights import load_into, read_weights
+from anx.experiment.config.overrides import config_folder
+from anx.experiment.files.weights import load_into, read_weights
 from anx.population import get_vector, num_parameters
 
 ROUNDS, QUICK_ROUNDS = 5, 3

@@ -16,7 +16,7 @@ from worlds import FRAMES, NUMBERS
 from anx.agent.agent import Agent
 from anx.errors import ConfigError
 from anx.experiment.build import build_agent, build_perturbations
-from anx.experiment.overrides import config_folder
+from anx.experiment.config.overrides import config_folder
 from anx.perturb.inputs import Perturbation
 
 GROUPS = ("splitter", "neuron", "pooler", "policy", "head")

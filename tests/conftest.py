@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 
 from anx.agent.agent import Agent
 from anx.experiment.build import build_agent
-from anx.experiment.overrides import config_folder, for_hydra
+from anx.experiment.config.overrides import config_folder, for_hydra
 
 needs_compiler = pytest.mark.skipif(shutil.which(os.environ.get("CXX") or "g++") is None, reason="needs a C++ compiler")
 

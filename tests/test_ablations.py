@@ -12,9 +12,9 @@ from anx.agent.ops import sinusoidal_table
 from anx.agent.pooler import AttentionPooler, MeanPooler
 from anx.commands.run import train
 from anx.errors import ConfigError
-from anx.experiment.ablation import check_ablations
 from anx.experiment.build import build_rollout
-from anx.experiment.check import check
+from anx.experiment.config.ablation import check_ablations
+from anx.experiment.config.check import check
 from anx.population import num_parameters
 from anx.rollout.device import DeviceRollout
 

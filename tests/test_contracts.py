@@ -28,7 +28,7 @@ from omegaconf import OmegaConf
 from anx.agent.agent import Agent
 from anx.errors import ConfigError
 from anx.experiment.build import build_agent
-from anx.experiment.weights import load_into, read_weights, write_agent
+from anx.experiment.files.weights import load_into, read_weights, write_agent
 from anx.population import get_vector, num_parameters
 from anx.rollout.base import Episodes
 from anx.rollout.device import DeviceRollout

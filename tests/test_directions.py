@@ -34,8 +34,8 @@ MAY_ASK = {
     "envs/check_host.py": "says what is wrong with somebody else's class",
     "envs/gymnasium.py": "asks whether a value is one or several",
     "experiment/build.py": "says what is wrong with somebody else's class",
-    "experiment/check.py": "says what is wrong with somebody else's class",
-    "experiment/loggers.py": "finds anx's own among Lightning's loggers",
+    "experiment/config/check.py": "says what is wrong with somebody else's class",
+    "experiment/loggers/base.py": "finds anx's own among Lightning's loggers",
     "experiment/memory.py": "asks what the platform has",
 }
 

@@ -24,8 +24,8 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from anx.commands.run import run
-from anx.experiment.messages import one_line_errors
-from anx.experiment.overrides import config_folder, for_hydra
+from anx.experiment.config.messages import one_line_errors
+from anx.experiment.config.overrides import config_folder, for_hydra
 from anx.experiment.prepare import prepare
 
 POINTS = int(os.environ.get("ANX_FUZZ", "250"))

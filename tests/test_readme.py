@@ -12,7 +12,7 @@ from conftest import compose
 
 from anx.commands.reproduce import chosen_tables
 from anx.experiment.build import build_rollout
-from anx.experiment.check import check
+from anx.experiment.config.check import check
 from anx.sweep.__main__ import read_arguments
 
 ROOT = Path(__file__).parents[1]

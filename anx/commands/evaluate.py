@@ -10,11 +10,11 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from anx.commands.output import find_folder, find_output
+from anx.experiment.config.messages import one_line_errors
+from anx.experiment.config.program import run_main
+from anx.experiment.config.values import check_integer
 from anx.experiment.evaluation import build_evaluation, differing, name_perturbations, play, to_json
 from anx.experiment.file_base import find_base, on_base, read_override
-from anx.experiment.messages import one_line_errors
-from anx.experiment.program import run_main
-from anx.experiment.values import check_integer
 from anx.files import write_whole
 from anx.perturb.inputs import Perturbation, Shuffle
 from anx.rollout.base import Rollout

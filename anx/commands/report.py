@@ -12,14 +12,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from anx.errors import ConfigError
 from anx.experiment.build import build_rollout
-from anx.experiment.check import check_writable
-from anx.experiment.command_line import evaluation_of
-from anx.experiment.messages import one_line_errors
-from anx.experiment.older import renewed
-from anx.experiment.plain import read_yaml
-from anx.experiment.trust import check_agent_config, is_within, trust_override
-from anx.experiment.values import check_integer
-from anx.experiment.weights import load_into, read_weights
+from anx.experiment.config.check import check_writable
+from anx.experiment.config.command_line import evaluation_of
+from anx.experiment.config.messages import one_line_errors
+from anx.experiment.config.values import check_integer
+from anx.experiment.files.older import renewed
+from anx.experiment.files.plain import read_yaml
+from anx.experiment.files.trust import check_agent_config, is_within, trust_override
+from anx.experiment.files.weights import load_into, read_weights
 from anx.learners.base import Words
 from anx.rollout.base import Rollout
 from anx.seeds import VALIDATION, derive_seed

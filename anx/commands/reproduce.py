@@ -11,12 +11,12 @@ from omegaconf import DictConfig, OmegaConf
 from anx.agent.agent import Agent
 from anx.commands.output import find_output
 from anx.errors import ConfigError
-from anx.experiment.build import AGENT_KEYS
+from anx.experiment.config.parts import AGENT_KEYS
+from anx.experiment.config.program import run_main
+from anx.experiment.config.values import check_integer
 from anx.experiment.evaluation import build_evaluation
 from anx.experiment.file_base import EVALUATION, store_base
-from anx.experiment.program import run_main
-from anx.experiment.values import check_integer
-from anx.experiment.weights import read_weights
+from anx.experiment.files.weights import read_weights
 from anx.files import write_whole
 from anx.perturb.inputs import Perturbation
 from anx.rollout.base import Rollout

@@ -10,15 +10,16 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from anx.errors import ConfigError
-from anx.experiment.check import check_writable, unwritable
-from anx.experiment.command_line import evaluation_of, given_arguments
+from anx.experiment.config.check import check_writable, unwritable
+from anx.experiment.config.command_line import evaluation_of, given_arguments
+from anx.experiment.config.messages import one_line
+from anx.experiment.config.program import run_main
+from anx.experiment.files.trust import trust_override
 from anx.experiment.folder import claimed
 from anx.experiment.identity import add_start, identify
-from anx.experiment.messages import one_line
+from anx.experiment.loggers.run import end_loggers, log_refusal, make_loggers
 from anx.experiment.prepare import Prepared, describe_device, prepare
-from anx.experiment.program import run_main
 from anx.experiment.quiet import quiet_libraries
-from anx.experiment.run_loggers import end_loggers, log_refusal, make_loggers
 from anx.experiment.shipping import Shipped, ship
 from anx.experiment.summary import (
     Summary,
@@ -28,7 +29,6 @@ from anx.experiment.summary import (
     summarise_run,
     write_summary,
 )
-from anx.experiment.trust import trust_override
 from anx.files import write_whole
 from anx.signals import Interrupted, interruptible
 

@@ -11,13 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from anx.agent.agent import Agent
 from anx.errors import ConfigError
-from anx.experiment.overrides import config_folder
-from anx.experiment.parts import arguments_of
+from anx.experiment.config.overrides import config_folder
+from anx.experiment.config.parts import arguments_of
 from anx.perturb.base import Perturbation
 from anx.rollout.base import Rollout
-
-# The parts of a configuration that say what an agent is: what its weights need to be understood.
-AGENT_KEYS = ("env", "agent", "splitter", "neuron", "pooler", "policy", "head", "rollout")
 
 # What one's own environments inherit from, by what plays them.
 BASES = {"device": "TorchEnvironment", "host": "HostEnvironment"}

@@ -8,7 +8,7 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from typing_extensions import override
 
-from anx.experiment.weights import read_checkpoint
+from anx.experiment.files.weights import read_checkpoint
 from anx.files import whole
 
 log = logging.getLogger(__name__)

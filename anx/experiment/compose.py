@@ -15,10 +15,10 @@ from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from anx.errors import ConfigError
-from anx.experiment.command_line import override, quote
+from anx.experiment.config.command_line import override, quote
+from anx.experiment.config.overrides import for_hydra
+from anx.experiment.config.own_configs import FOUND, check_choices, config_folder, own_config_dir
 from anx.experiment.file_base import EVALUATION, find_base, read_override, warn_of_difference
-from anx.experiment.overrides import for_hydra
-from anx.experiment.own_configs import FOUND, check_choices, config_folder, own_config_dir
 
 Folder = str | PathLike[str]
 

@@ -10,9 +10,9 @@ from omegaconf import DictConfig, OmegaConf
 from anx.agent.agent import Agent
 from anx.errors import ConfigError
 from anx.experiment.build import build_perturbations, build_rollout
-from anx.experiment.check import check_ablations
-from anx.experiment.values import check_types
-from anx.experiment.weights import load_into, read_weights
+from anx.experiment.config.check import check_ablations
+from anx.experiment.config.values import check_types
+from anx.experiment.files.weights import load_into, read_weights
 from anx.perturb.inputs import Perturbation
 from anx.rollout.base import Rollout
 from anx.rollout.evaluation import Evaluation, evaluate, fraction_that_differs, summarise

@@ -11,11 +11,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, QuotedString
 from omegaconf import DictConfig, OmegaConf
 
-from anx.experiment.build import AGENT_KEYS
-from anx.experiment.overrides import config_folder
-from anx.experiment.trust import check_agent_config
-from anx.experiment.values import difference
-from anx.experiment.weights import read_weights
+from anx.experiment.config.overrides import config_folder
+from anx.experiment.config.parts import AGENT_KEYS
+from anx.experiment.config.values import difference
+from anx.experiment.files.trust import check_agent_config
+from anx.experiment.files.weights import read_weights
 
 log = logging.getLogger(__name__)
 

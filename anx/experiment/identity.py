@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from anx.cores import count_cores
-from anx.experiment.command_line import command_line
+from anx.experiment.config.command_line import command_line
 from anx.files import write_whole
 
 PACKAGES = (

@@ -15,16 +15,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from anx.cores import count_cores
 from anx.errors import ConfigError
-from anx.experiment.build import AGENT_KEYS, build_part, build_perturbations, build_rollout
-from anx.experiment.check import check, find_learner, processes_of
+from anx.experiment.build import build_part, build_perturbations, build_rollout
 from anx.experiment.checkpoints import WholeCheckpointIO
+from anx.experiment.config.check import check, find_learner, processes_of
+from anx.experiment.config.messages import one_line
+from anx.experiment.config.parts import AGENT_KEYS, arguments_of
+from anx.experiment.files.trust import packages_to_trust
+from anx.experiment.files.weights import load_into, read_checkpoint, read_weights
 from anx.experiment.folder import find_checkpoint
 from anx.experiment.memory import check_memory
-from anx.experiment.messages import one_line
-from anx.experiment.parts import arguments_of
 from anx.experiment.resumption import check_resumable
-from anx.experiment.trust import packages_to_trust
-from anx.experiment.weights import load_into, read_checkpoint, read_weights
 from anx.learners.base import Learner, Parts
 from anx.population import num_parameters
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import cast
 
 from anx.errors import ConfigError
-from anx.experiment.values import difference
+from anx.experiment.config.values import difference
 from anx.learners.base import Learner
 
 # What may change: names; how, and with how many workers, the same episodes are played.

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from lightning.pytorch.utilities import rank_zero_only
 
-from anx.experiment.weights import write_agent
+from anx.experiment.files.weights import write_agent
 from anx.learners.base import Learner
 
 

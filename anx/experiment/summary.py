@@ -8,7 +8,7 @@ from typing import cast
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
-from anx.experiment.command_line import command_line, given_arguments, override, without
+from anx.experiment.config.command_line import command_line, given_arguments, override, without
 from anx.experiment.folder import LAST
 from anx.experiment.shipping import Shipped
 from anx.files import write_whole

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from anx.commands.run import run
 from anx.errors import ConfigError
-from anx.experiment.command_line import command_line
-from anx.experiment.messages import one_line_errors
+from anx.experiment.config.command_line import command_line
+from anx.experiment.config.messages import one_line_errors
 from anx.signals import interruptible
 from anx.sweep.command import split_flags
 from anx.sweep.file import read_sweep_file

@@ -10,8 +10,8 @@ from typing import NamedTuple, NoReturn
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from anx.errors import ConfigError
-from anx.experiment.command_line import key_of
-from anx.experiment.own_configs import own_config_dir
+from anx.experiment.config.command_line import key_of
+from anx.experiment.config.own_configs import own_config_dir
 
 POINT = "${args_no_hyphens}"  # where W&B's agent writes a point as Hydra's overrides
 FOLDERS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")

@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from anx.errors import ConfigError
-from anx.experiment.values import check_integer
+from anx.experiment.config.values import check_integer
 from anx.sweep.command import Flags, read_command
 from anx.sweep.distribution import Choice, Distribution, Range, Value, Weighted, is_number
 

@@ -18,11 +18,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from anx.cores import count_cores
 from anx.errors import ConfigError
-from anx.experiment.check import processes_of
-from anx.experiment.command_line import quote
-from anx.experiment.messages import one_line
-from anx.experiment.overrides import for_hydra
-from anx.experiment.own_configs import check_choices, config_folder, config_folders
+from anx.experiment.config.check import processes_of
+from anx.experiment.config.command_line import quote
+from anx.experiment.config.messages import one_line
+from anx.experiment.config.overrides import for_hydra
+from anx.experiment.config.own_configs import check_choices, config_folder, config_folders
 from anx.internal.hydra import open_composer, open_launcher
 from anx.signals import Interrupted
 from anx.sweep.command import Flags

@@ -5,7 +5,7 @@ import math
 import re
 from pathlib import Path
 
-from anx.experiment.command_line import override
+from anx.experiment.config.command_line import override
 from anx.sweep.distribution import Point
 from anx.views.figures import read_metrics
 

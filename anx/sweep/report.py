@@ -4,9 +4,9 @@ import logging
 
 from rich.console import Console
 
-from anx.experiment.command_line import MULTIRUN, command_line, evaluation_of, without
-from anx.experiment.trust import trust_override
-from anx.experiment.weights import read_weights
+from anx.experiment.config.command_line import MULTIRUN, command_line, evaluation_of, without
+from anx.experiment.files.trust import trust_override
+from anx.experiment.files.weights import read_weights
 from anx.sweep.folder import TABLES
 from anx.sweep.points import to_overrides
 from anx.sweep.runner import Sweep

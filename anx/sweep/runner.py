@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anx.errors import ConfigError
-from anx.experiment.check import check_writable
-from anx.experiment.command_line import without
+from anx.experiment.config.check import check_writable
+from anx.experiment.config.command_line import without
 from anx.experiment.file_base import read_override
-from anx.experiment.trust import check_overrides
+from anx.experiment.files.trust import check_overrides
 from anx.signals import Interrupted
 from anx.sweep.command import FOLDERS, Flags, check_override, is_of_hydra
 from anx.sweep.distribution import Point

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from conftest import make_agent
 
-from anx.experiment.weights import load_into, read_weights
+from anx.experiment.files.weights import load_into, read_weights
 
 
 def act(agent, episode):

@@ -11,8 +11,9 @@ from omegaconf import OmegaConf
 
 import anx.commands.evaluate
 from anx.commands.run import train
-from anx.experiment.build import AGENT_KEYS, build_rollout
-from anx.experiment.weights import write_agent
+from anx.experiment.build import build_rollout
+from anx.experiment.config.parts import AGENT_KEYS
+from anx.experiment.files.weights import write_agent
 from anx.rollout.evaluation import evaluate as play_episodes
 from anx.views.figures import study
 

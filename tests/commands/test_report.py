@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 import anx.commands.report
 from anx.commands.report import write_report
 from anx.commands.run import train
-from anx.experiment.weights import write_agent
+from anx.experiment.files.weights import write_agent
 from anx.files import write_whole
 from anx.views.report import flatten
 

@@ -11,11 +11,12 @@ from omegaconf import OmegaConf
 
 import anx.commands.evaluate
 import anx.commands.reproduce
-from anx.experiment.build import AGENT_KEYS, build_perturbations, build_rollout
+from anx.experiment.build import build_perturbations, build_rollout
+from anx.experiment.config.overrides import config_folder
+from anx.experiment.config.parts import AGENT_KEYS
+from anx.experiment.config.values import check_types
 from anx.experiment.evaluation import build_evaluation
-from anx.experiment.overrides import config_folder
-from anx.experiment.values import check_types
-from anx.experiment.weights import write_agent
+from anx.experiment.files.weights import write_agent
 from anx.rollout.evaluation import Evaluation
 
 CONFIGS = Path(config_folder())

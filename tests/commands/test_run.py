@@ -14,7 +14,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from anx.commands.run import train
-from anx.experiment.weights import read_weights
+from anx.experiment.files.weights import read_weights
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = [path.stem for path in (ROOT / "configs" / "experiment").glob("*.yaml")]

@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 from anx.envs.cartpole import CartPoleSwingUpHarder
 from anx.errors import ConfigError
 from anx.experiment.build import build_rollout
-from anx.experiment.values import check_types
+from anx.experiment.config.values import check_types
 
 
 class Undeclared(CartPoleSwingUpHarder):

@@ -8,9 +8,9 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from anx.experiment.build import build_rollout
-from anx.experiment.check import check, processes_of
-from anx.experiment.overrides import config_folder
-from anx.experiment.values import check_types
+from anx.experiment.config.check import check, processes_of
+from anx.experiment.config.overrides import config_folder
+from anx.experiment.config.values import check_types
 
 CONFIGS = Path(config_folder())
 # Each group of components and the module that they live in.

@@ -6,8 +6,8 @@ import pytest
 from conftest import compose
 from hydra.core.hydra_config import HydraConfig
 
-from anx.experiment.command_line import command_line, evaluation_of, given_arguments, override, quote, without
-from anx.experiment.program import run_main
+from anx.experiment.config.command_line import command_line, evaluation_of, given_arguments, override, quote, without
+from anx.experiment.config.program import run_main
 
 TEXTS = ["runs/a/b.ckpt", "a b", "a=b", "it's", 'say "a"', "a\\b", "a\\", "a\\'b", "${name}", "~/x", "é", "a,b", "[x]"]
 TEXTS += ["", " a ", "123", "1e3", "null", "true", "a#b", "{z}", "(y)", "a;b"]

@@ -13,7 +13,8 @@ from wandb_file import records
 
 from anx.commands.run import train
 from anx.errors import ConfigError
-from anx.experiment.loggers import MetricsFile, make_wandb_logger, users_folder, wandb_mode
+from anx.experiment.loggers.metrics_file import MetricsFile
+from anx.experiment.loggers.wandb_run import make_wandb_logger, users_folder, wandb_mode
 
 
 def rows(path):

@@ -13,10 +13,11 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file, save_file
 
 from anx.errors import ConfigError
-from anx.experiment.build import AGENT_KEYS, build_agent
-from anx.experiment.older import MOVED, SINCE, renewed, renewed_checkpoint, renewed_state
-from anx.experiment.trust import check_agent_config
-from anx.experiment.weights import CONFIG, load_into, read_checkpoint, read_weights
+from anx.experiment.build import build_agent
+from anx.experiment.config.parts import AGENT_KEYS
+from anx.experiment.files.older import MOVED, SINCE, renewed, renewed_checkpoint, renewed_state
+from anx.experiment.files.trust import check_agent_config
+from anx.experiment.files.weights import CONFIG, load_into, read_checkpoint, read_weights
 from anx.population import get_vector, set_vector
 
 SHIPPED = Path(__file__).parents[2] / "agents" / "cartpole.safetensors"

@@ -11,7 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 import anx
 import anx.commands.evaluate
 import anx.commands.run
-from anx.experiment.own_configs import config_folder, own_config_dir
+from anx.experiment.config.own_configs import config_folder, own_config_dir
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from conftest import compose
 
 from anx.commands.run import train
 from anx.errors import ConfigError
-from anx.experiment.tensorboard import TensorBoardRun
+from anx.experiment.loggers.tensorboard_run import TensorBoardRun
 
 SMALL = ["+budget=smoke", "env.max_steps=20", "report=null", "logger=tensorboard"]
 
@@ -43,6 +43,6 @@ def test_a_run_that_fails_says_why(tmp_path):
 
 
 def test_what_is_missing_is_named_in_one_line_with_what_installs_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("anx.experiment.tensorboard.find_spec", lambda name: None)
+    monkeypatch.setattr("anx.experiment.loggers.tensorboard_run.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"^logger=tensorboard needs TensorBoard: pip install 'anx\[tensorboard\]'$"):
         TensorBoardRun(str(tmp_path))

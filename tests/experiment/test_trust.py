@@ -15,9 +15,9 @@ from anx.commands.report import write_report
 from anx.commands.run import run
 from anx.envs.car_racing.look import BACKGROUNDS, read_picture
 from anx.errors import ConfigError
-from anx.experiment.build import AGENT_KEYS
-from anx.experiment.trust import check_agent_config, components, packages_to_trust, trust_override
-from anx.experiment.weights import write_agent
+from anx.experiment.config.parts import AGENT_KEYS
+from anx.experiment.files.trust import check_agent_config, components, packages_to_trust, trust_override
+from anx.experiment.files.weights import write_agent
 from anx.sweep.file import read_sweep_file
 from anx.sweep.runner import Sweep
 
@@ -289,7 +289,7 @@ def test_a_picture_that_a_file_names_is_opened_as_a_picture_only(tmp_path, kind)
 )
 def test_a_configuration_that_is_none_is_refused_in_one_line(evaluate, monkeypatch, text, says):
     agent, _ = make_agent()
-    monkeypatch.setattr("anx.experiment.weights.yaml.safe_dump", lambda config, **more: text)
+    monkeypatch.setattr("anx.experiment.files.weights.yaml.safe_dump", lambda config, **more: text)
     code, printed = evaluate(agent, {})
     assert code == 2
     assert says in printed.err

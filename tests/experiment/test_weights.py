@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 
 from anx.errors import ConfigError
 from anx.experiment.checkpoints import WholeCheckpointIO
-from anx.experiment.loggers import MetricsFile
-from anx.experiment.weights import load_into, read_weights, write_agent
+from anx.experiment.files.weights import load_into, read_weights, write_agent
+from anx.experiment.loggers.metrics_file import MetricsFile
 from anx.files import whole, write_whole
 from anx.population import get_vector, set_vector
 

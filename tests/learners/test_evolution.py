@@ -11,7 +11,7 @@ import anx.learners.evolution
 from anx.commands.run import train
 from anx.errors import ConfigError
 from anx.experiment.callbacks.progress import Progress
-from anx.experiment.weights import read_weights
+from anx.experiment.files.weights import read_weights
 from anx.internal.lightning import BY_HAND
 from anx.learners.base import Parts
 from anx.learners.evolution import Evolution

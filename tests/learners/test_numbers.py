@@ -19,7 +19,7 @@ from hydra.utils import instantiate
 import anx.learners.evolution
 from anx.commands.run import train
 from anx.experiment.build import build_agent
-from anx.experiment.weights import load_into, read_weights
+from anx.experiment.files.weights import load_into, read_weights
 from anx.population import get_vector, in_order
 
 NUMBERS = Path(__file__).parents[1] / "data" / "numbers.csv"

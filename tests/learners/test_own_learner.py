@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 
-from anx.experiment.weights import read_weights
+from anx.experiment.files.weights import read_weights
 
 LEARNER = '''
 import torch

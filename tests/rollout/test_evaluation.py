@@ -7,7 +7,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from anx.experiment.build import build_rollout
-from anx.experiment.weights import load_into, read_weights
+from anx.experiment.files.weights import load_into, read_weights
 from anx.perturb.inputs import Duplicate, Noise, Shuffle
 from anx.rollout.device import DeviceRollout
 from anx.rollout.evaluation import evaluate, fraction_that_differs, summarise

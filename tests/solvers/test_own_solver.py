@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import anx.solvers.base
-from anx.experiment.weights import read_weights
+from anx.experiment.files.weights import read_weights
 
 SMALL = ["+budget=smoke", "env.max_steps=20", "logger=csv", "callbacks.pictures=null", "report=null"]
 

@@ -8,7 +8,7 @@ from conftest import compose
 
 from anx.commands.run import train
 from anx.experiment.build import build_rollout
-from anx.experiment.check import check
+from anx.experiment.config.check import check
 from anx.sweep.file import read_sweep_file
 from anx.sweep.points import to_overrides
 from anx.sweep.runner import find_count, make_search

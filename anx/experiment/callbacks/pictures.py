@@ -6,7 +6,7 @@ from typing import cast
 from lightning import Callback, LightningModule, Trainer
 from typing_extensions import override
 
-from anx.experiment.loggers import of_run
+from anx.experiment.loggers.base import of_run
 from anx.learners.base import Learner
 from anx.perturb.inputs import Shuffle
 from anx.population import get_vector

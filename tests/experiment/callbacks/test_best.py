@@ -10,7 +10,7 @@ from conftest import compose
 from anx.commands.run import train
 from anx.errors import ConfigError
 from anx.experiment.callbacks.last import Last
-from anx.experiment.weights import read_checkpoint, read_weights
+from anx.experiment.files.weights import read_checkpoint, read_weights
 from anx.learners.evolution import Evolution
 
 SMALL = ["+budget=smoke", "env.max_steps=20", "logger=csv", "callbacks.pictures=null", "report=null"]

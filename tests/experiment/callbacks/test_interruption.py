@@ -16,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 
 import anx.commands.run
 from anx.experiment.checkpoints import WholeCheckpointIO
-from anx.experiment.weights import read_checkpoint, read_weights
+from anx.experiment.files.weights import read_checkpoint, read_weights
 from anx.learners.evolution import Evolution
 from anx.signals import Interrupted, interruptible
 

@@ -8,7 +8,7 @@ from conftest import compose
 from anx.commands.run import train
 from anx.experiment.callbacks import last
 from anx.experiment.callbacks.last import Last
-from anx.experiment.weights import read_checkpoint
+from anx.experiment.files.weights import read_checkpoint
 
 SMALL = ["+budget=smoke", "env.max_steps=20", "logger=csv", "callbacks.pictures=null", "report=null"]
 

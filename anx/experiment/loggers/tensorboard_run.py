@@ -12,7 +12,7 @@ from PIL import Image
 from typing_extensions import override
 
 from anx.errors import ConfigError
-from anx.experiment.loggers import RunLogger
+from anx.experiment.loggers.base import RunLogger
 
 WRITERS = ("tensorboard", "tensorboardX")  # Lightning takes either
 

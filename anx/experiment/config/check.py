@@ -6,8 +6,8 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from anx.errors import ConfigError
-from anx.experiment.ablation import check_ablations
-from anx.experiment.values import check_integer, check_types, fits, locate
+from anx.experiment.config.ablation import check_ablations
+from anx.experiment.config.values import check_integer, check_types, fits, locate
 from anx.learners.base import Learner
 from anx.seeds import LARGEST
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from anx.experiment.own_configs import config_folders
+from anx.experiment.config.own_configs import config_folders
 
 
 def describe_options(group: str) -> str:

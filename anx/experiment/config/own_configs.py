@@ -14,14 +14,14 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from anx.errors import ConfigError
-from anx.experiment.command_line import as_given
+from anx.experiment.config.command_line import as_given
 
 FOUND = Path("configs")  # what is looked for in the working directory
 
 
 def config_folder() -> str:
     """The folder of anx's configs: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parents[1]
+    package = Path(__file__).parents[2]
     inside = package / "configs"
     return str(inside if inside.is_dir() else package.parent / "configs")
 

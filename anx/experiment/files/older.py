@@ -1,6 +1,6 @@
 """What older versions of anx wrote into files, in today's words: translated once, where a file is read.
 
-Nothing here checks what a file says: it may be anybody's, and is checked afterwards (see `anx.experiment.trust`).
+Nothing here checks what a file says: it may be anybody's, and is checked afterwards (see `anx.experiment.files.trust`).
 """
 
 import re

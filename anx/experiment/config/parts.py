@@ -1,4 +1,4 @@
-"""A component knows its arguments; the keys that they have in a configuration are added here."""
+"""The parts of a configuration. Each knows its arguments; the keys that these have in it are added here."""
 
 import re
 from collections.abc import Iterator
@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from hydra.errors import InstantiationException
 
 from anx.errors import ConfigError
+
+# The parts of a configuration that say what an agent is: what its weights need to be understood.
+AGENT_KEYS = ("env", "agent", "splitter", "neuron", "pooler", "policy", "head", "rollout")
 
 ARGUMENT = re.compile(r"\w+(\.\w+)*=")  # what an error about an argument begins with
 

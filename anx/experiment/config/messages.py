@@ -12,7 +12,7 @@ from hydra.errors import HydraException, InstantiationException, OverrideParseEx
 from omegaconf.errors import OmegaConfBaseException
 
 from anx.errors import ConfigError
-from anx.experiment.command_line import override
+from anx.experiment.config.command_line import override
 
 # What a component's constructor raises when a value in its config is wrong.
 MENDABLE = (ValueError, TypeError, ImportError, OverflowError)

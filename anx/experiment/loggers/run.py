@@ -8,9 +8,10 @@ from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from anx.experiment.command_line import given_arguments
+from anx.experiment.config.command_line import given_arguments
 from anx.experiment.identity import identify
-from anx.experiment.loggers import make_wandb_logger, of_run
+from anx.experiment.loggers.base import of_run
+from anx.experiment.loggers.wandb_run import make_wandb_logger
 from anx.experiment.prepare import chosen
 
 

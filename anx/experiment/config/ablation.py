@@ -7,7 +7,7 @@ from typing import cast
 from omegaconf import DictConfig, OmegaConf
 
 from anx.errors import ConfigError
-from anx.experiment.values import fits, locate
+from anx.experiment.config.values import fits, locate
 
 Ablations = Mapping[str, Mapping[str, object]]
 

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from anx.errors import ConfigError
-from anx.experiment.older import is_headless, renewed, renewed_checkpoint, renewed_state
-from anx.experiment.plain import check_plain, read_yaml
+from anx.experiment.files.older import is_headless, renewed, renewed_checkpoint, renewed_state
+from anx.experiment.files.plain import check_plain, read_yaml
 from anx.files import whole
 from anx.population import num_parameters, set_vector
 

@@ -15,9 +15,9 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from anx.errors import ConfigError
-from anx.experiment.build import AGENT_KEYS
-from anx.experiment.overrides import config_folder
-from anx.experiment.values import check_types
+from anx.experiment.config.overrides import config_folder
+from anx.experiment.config.parts import AGENT_KEYS
+from anx.experiment.config.values import check_types
 
 NAME = re.compile(r"\w+(\.\w+)+")  # of a component
 

@@ -12,11 +12,11 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from anx.experiment import help  # noqa: F401 (which says what `--help` shows)
-from anx.experiment.check import unwritable
-from anx.experiment.messages import one_line_errors
-from anx.experiment.overrides import for_hydra
-from anx.experiment.own_configs import check_choices, config_folder, config_folders, own_config_dir
+from anx.experiment.config import help  # noqa: F401 (which says what `--help` shows)
+from anx.experiment.config.check import unwritable
+from anx.experiment.config.messages import one_line_errors
+from anx.experiment.config.overrides import for_hydra
+from anx.experiment.config.own_configs import check_choices, config_folder, config_folders, own_config_dir
 from anx.signals import interruption_exits
 
 
@@ -27,7 +27,7 @@ def run_main(
 
     What a user can mend exits with 2; of a multirun, once all jobs have had their turn. A signal ends everything, with
     130 or 143. HYDRA_FULL_ERROR=1 shows whole tracebacks instead of single lines. `refused` is told why `task` was not
-    even started. The user's folder of configs is searched, too: see `anx.experiment.own_configs`.
+    even started. The user's folder of configs is searched, too: see `anx.experiment.config.own_configs`.
     """
     sys.argv[1:] = [*own_config_dir(sys.argv[1:]), *sys.argv[1:]]
     with interruption_exits():
