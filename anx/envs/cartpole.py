@@ -87,10 +87,10 @@ class CartPoleSwingUpHarder(TorchEnvironment[CartPoleState]):
 
     def render(self, state: CartPoleState) -> NDArray[np.uint8]:
         """The cart on its track and the pole of one episode, [300, 600, 3]."""
-        return draw(float(state.x), float(state.theta))
+        return picture(float(state.x), float(state.theta))
 
 
-def draw(x: float, theta: float) -> NDArray[np.uint8]:
+def picture(x: float, theta: float) -> NDArray[np.uint8]:
     """A picture of a cart at x (m) with its pole at angle theta from upright (rad)."""
     scale = SCALE * SHARPNESS
     image = Image.new("RGB", (WIDTH * SHARPNESS, HEIGHT * SHARPNESS), "white")

@@ -84,7 +84,7 @@ class Launches:
             return [each.return_value for each in returned]
         except Exception as error:  # a process of the launcher's died, and it does not say which run's
             log.exception("the launcher failed")
-            return [Outcome(describe(error))] * len(runs)
+            return [Outcome(reason_of(error))] * len(runs)
         finally:
             configure_log(self._config.hydra.job_logging)  # the launcher has put Hydra's in its place
 
@@ -141,7 +141,7 @@ def guarded(task: Task, config: DictConfig) -> Outcome:
     except Exception as error:
         if not isinstance(error, ConfigError | HydraException | OmegaConfBaseException):
             log.exception("a run failed")
-        return Outcome(describe(error))
+        return Outcome(reason_of(error))
 
 
 def exit_code(stop: KeyboardInterrupt | Interrupted) -> int:
@@ -149,7 +149,7 @@ def exit_code(stop: KeyboardInterrupt | Interrupted) -> int:
     return 128 + (stop.number if isinstance(stop, Interrupted) else signal.SIGINT)
 
 
-def describe(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """An exception in one line."""
     text = one_line(error)
     return text if isinstance(error, ConfigError | HydraException) else f"{type(error).__name__}: {text}"

@@ -31,7 +31,7 @@ def check_types(node: object, key: str = "") -> None:
         return
     for name, hint in INSTANTIATE.items():
         if name in node and not fits(node[name], hint):
-            raise ConfigError(f"{key}.{name}={node[name]} must be {describe(hint)}")
+            raise ConfigError(f"{key}.{name}={node[name]} must be {in_words(hint)}")
     if "_target_" in node:
         target = locate(f"{key}._target_", node["_target_"])
         arguments, hints = signature_of(target)
@@ -41,7 +41,7 @@ def check_types(node: object, key: str = "") -> None:
                 allowed = ", ".join([each for each in arguments if each in node] or arguments) or "none"
                 raise ConfigError(f"{key}.{name}={value} is no argument of {target.__name__}; allowed: {allowed}")
             if name in hints and not fits(value, hints[name]):
-                raise ConfigError(f"{key}.{name}={value} must be {describe(hints[name])}")
+                raise ConfigError(f"{key}.{name}={value} must be {in_words(hints[name])}")
             if fits(value, int):
                 most = LARGEST if name == "seed" else MOST_INTEGER
                 check_integer(f"{key}.{name}", value, least=0 if name == "seed" else -most, most=most)
@@ -130,15 +130,15 @@ def fits(value: object, hint: object) -> bool:
     return True
 
 
-def describe(hint: object) -> str:
+def in_words(hint: object) -> str:
     """A type annotation in plain words."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (Union, types.UnionType):
-        return " or ".join(describe(argument) for argument in arguments)
+        return " or ".join(in_words(argument) for argument in arguments)
     if origin is Literal:
         return "one of " + ", ".join(map(str, arguments))
     if origin is not None and inspect.isclass(origin) and issubclass(origin, Sequence):
-        return f"a list, each item {describe(arguments[0])}"
+        return f"a list, each item {in_words(arguments[0])}"
     if origin is dict or hint is dict:
         return "a mapping"
     names: dict[object, str] = {
