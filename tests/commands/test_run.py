@@ -90,7 +90,7 @@ def command(monkeypatch):
     def run(program, *arguments):
         monkeypatch.setattr(sys, "argv", ["anx", *map(str, arguments)])
         GlobalHydra.instance().clear()
-        importlib.import_module(f"anx.{program}").main()
+        importlib.import_module(f"anx.commands.{program}").main()
 
     return run
 

@@ -27,10 +27,10 @@ def test_a_command_line_runs_what_can_be_run_and_says_what_cannot(command, capsy
     assert [row["pooler.num_queries"] for row in rows] == ["4", "4", "0", "0"]
     assert float(rows[0][METRIC]) >= float(rows[1][METRIC])
     for row in rows[2:]:
-        assert row["failed"].startswith("pooler.num_queries=0, ")
+        assert row["failed"].startswith("pooler.num_queries=0 must be at least 1")
     table = (tmp_path / "runs" / "table.md").read_text()
     assert all(row["failed"] in table for row in rows)
-    assert "pooler.num_queries=0, " in printed.out
+    assert "pooler.num_queries=0 must be at least 1" in printed.out
     assert (tmp_path / "runs" / "sweep.png").read_bytes().startswith(b"\x89PNG")
     assert not list((tmp_path / "runs").glob(".*.unfinished"))
     best = f"pooler.num_queries=4 pooler.message_size={rows[0]['pooler.message_size']}"
