@@ -21,6 +21,7 @@ FRICTION = 0.1
 FORCE = 10.0
 DT = 0.01
 X_LIMIT = 2.4
+LARGE_ANGLE = 125.0  # rad; from here on SLEEF's vectorised sine and cosine in single precision take the longer way
 
 WIDTH, HEIGHT = 600, 300  # of a picture, pixels
 SCALE = WIDTH / (2 * X_LIMIT + 1)  # pixels a metre
@@ -63,6 +64,7 @@ class CartPoleSwingUpHarder(TorchEnvironment[CartPoleState]):
     def observe(self, state: CartPoleState) -> Tensor:
         """State -> observation [..., 5]."""
         x, x_dot, theta, theta_dot = state
+        theta = within_range(theta)
         return torch.stack([x, x_dot, theta.cos(), theta.sin(), theta_dot], dim=-1)
 
     def step(self, state: CartPoleState, action: Tensor) -> tuple[CartPoleState, Tensor, Tensor]:
@@ -72,7 +74,7 @@ class CartPoleSwingUpHarder(TorchEnvironment[CartPoleState]):
         """
         x, v, theta, w = state
         force = FORCE * action.squeeze(-1).clamp(-1, 1)
-        s, c = theta.sin(), theta.cos()
+        s, c = within_range(theta).sin(), within_range(theta).cos()
         m, length, total = POLE_MASS, POLE_LENGTH, CART_MASS + POLE_MASS
         push = force - FRICTION * v
         swing = m * length * w**2 * s
@@ -82,12 +84,23 @@ class CartPoleSwingUpHarder(TorchEnvironment[CartPoleState]):
         )
         x, theta = x + DT * v, theta + DT * w
         v, w = v + DT * x_accel, w + DT * theta_accel
-        reward = (theta.cos() + 1) / 2 * (x / X_LIMIT * (math.pi / 2)).cos()
+        reward = (within_range(theta).cos() + 1) / 2 * within_range(x / X_LIMIT * (math.pi / 2)).cos()
         return CartPoleState(x, v, theta, w), reward, x.abs() > X_LIMIT
 
     def render(self, state: CartPoleState) -> NDArray[np.uint8]:
         """The cart on its track and the pole of one episode, [300, 600, 3]."""
         return picture(float(state.x), float(state.theta))
+
+
+def within_range(angle: Tensor) -> Tensor:
+    """Angles in single precision, those of many turns without their turns.
+
+    Vectorised sines take a longer way, which rounds differently, for all the numbers that they work on at once as soon
+    as one of them is large: what an episode comes to would depend on those beside it.
+    """
+    if angle.dtype != torch.float32:
+        return angle
+    return torch.where(angle.abs() < LARGE_ANGLE, angle, angle - 2 * math.pi * (angle / (2 * math.pi)).round())
 
 
 def picture(x: float, theta: float) -> NDArray[np.uint8]:

@@ -1,5 +1,6 @@
 """The two ways to step batches: by the step as it is, or by a compiled one."""
 
+import math
 from collections.abc import Sequence
 from typing import Generic, Protocol
 
@@ -12,6 +13,8 @@ from anx.rollout.batch import Batch, Running
 from anx.rollout.compilation import Arguments, CompiledStep
 from anx.rollout.jobs import Own
 from anx.rollout.loop import BatchStep, Carried, CompiledLoop, Loop, PlainLoop
+
+WIDEST = 16  # numbers of single precision in a vector of AVX-512
 
 
 class Stepping(Protocol):
@@ -51,8 +54,10 @@ class PlainStepping(Generic[State]):
 
 
 class CompiledStepping(Generic[State]):
-    """Each candidate has as many rows of so many lanes as it needs; an even number of rows, at least two, is of one
-    form.
+    """Each candidate has as many rows of so many lanes as it needs.
+
+    All rows together fill whole vectors of the processor: what is left over might be worked out by other code, which
+    rounds differently, and what an episode comes to would depend on how many there are beside it.
 
     Args:
         step: the compiled step.
@@ -74,10 +79,11 @@ class CompiledStepping(Generic[State]):
         self._parameters = parameters
         self._episodes = episodes
         self._lanes = lanes
+        self._multiple = max(2, math.lcm(lanes, WIDEST) // lanes)
         self._form = form
 
     def batch(self, jobs: Running) -> Batch:
-        return Batch(jobs, self._episodes, self._parameters, self._lanes, multiple=2)
+        return Batch(jobs, self._episodes, self._parameters, self._lanes, multiple=self._multiple)
 
     def loop(self, batch: Batch, drawn: Sequence[Tensor]) -> Loop:
         return CompiledLoop(self._step, batch.own, list(drawn), batch.carried, self._form)

@@ -57,6 +57,18 @@ def test_more_episodes_leave_the_first_starts_as_they_were():
         assert torch.equal(a, b[:4])
 
 
+def test_a_pole_that_has_turned_often_moves_as_it_would_without_its_turns():
+    world, angles = CartPoleSwingUpHarder(), torch.linspace(-3, 3, 64)
+    few, many = (
+        CartPoleState(torch.zeros(64), torch.zeros(64), theta, torch.ones(64))
+        for theta in (angles, angles + 80 * math.pi)
+    )
+    action = torch.full((64, 1), 0.3)
+    torch.testing.assert_close(world.observe(few), world.observe(many), rtol=0, atol=1e-4)
+    (after_few, *few), (after_many, *many) = world.step(few, action), world.step(many, action)
+    torch.testing.assert_close((few, after_few.theta_dot), (many, after_many.theta_dot), rtol=0, atol=1e-4)
+
+
 def test_gymnasium_accepts_the_environment_and_cuts_it_at_a_thousand_steps():
     with pytest.warns(UserWarning, match="infinity"):  # its observations have no bounds
         check_env(gymnasium.make(f"anx.envs.registration:{ID}", render_mode="rgb_array").unwrapped)

@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 from anx.errors import ConfigError
@@ -214,3 +215,16 @@ def test_impossible_options_are_refused_by_name(make, message):
 def test_the_smallest_populations_work(make):
     for popsize in (2, 3, 5):
         run(make(popsize), 10)
+
+
+def test_a_search_does_not_depend_on_the_cores_that_linear_algebra_may_take():
+    def searched(cores):
+        with threadpool_limits(cores, user_api="blas"):
+            parameter = torch.nn.Parameter(torch.zeros(600, dtype=torch.float64))
+            optimizer = SolverOptimizer([parameter], partial(CMAES, popsize=64, sigma0=0.1, seed=0))
+            for _ in range(5):
+                population = optimizer.ask()
+                optimizer.step(lambda: -population.square().sum(1) - population[:, :2].prod(1))  # noqa: B023 (at once)
+            return parameter.detach().clone()
+
+    assert torch.equal(searched(1), searched(2))

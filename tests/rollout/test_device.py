@@ -1,8 +1,9 @@
+import math
 from typing import NamedTuple
 
 import pytest
 import torch
-from conftest import make_agent
+from conftest import make_agent, needs_compiler
 from torch import Tensor
 
 from anx.envs.cartpole import CartPoleSwingUpHarder
@@ -185,6 +186,28 @@ def test_an_uncompiled_rollout_gives_the_same_on_any_number_of_cores(candidates,
     one, three = (DeviceRollout(agent, env, compile=False, threads=t)(population, episodes, 2) for t in (1, 3))
     assert torch.equal(one.returns, three.returns)
     assert torch.equal(one.steps, three.steps)
+
+
+class Spun(CartPoleSwingUpHarder):
+    """The second episode's pole has turned many times."""
+
+    def reset(self, episodes, generator):
+        start = super().reset(episodes, generator)
+        return start._replace(theta=start.theta + 100 * math.pi * (torch.arange(episodes) == 1))
+
+
+@pytest.mark.exhaustive
+@needs_compiler
+def test_a_compiled_rollout_gives_the_same_on_any_number_of_cores():
+    agent, _ = make_agent()
+    population = random_population(agent, 6).float()
+    # 40 episodes are two vectors of 16 and a half: on more cores a candidate's have other neighbours.
+    one, *others = (
+        DeviceRollout(agent.float(), Spun(max_steps=70), compile=True, threads=t)(population, 40, 2) for t in (1, 2, 3)
+    )
+    for other in others:
+        assert torch.equal(one.returns, other.returns)
+        assert torch.equal(one.steps, other.steps)
 
 
 def test_one_rollout_plays_both_precisions_and_leaves_its_agent_alone():
