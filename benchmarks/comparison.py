@@ -16,7 +16,7 @@ from hydra import compose, initialize_config_dir
 from torch import Tensor
 
 from anx.experiment.build import build_rollout
-from anx.experiment.config.overrides import config_folder
+from anx.experiment.config.own_configs import config_folder
 from anx.experiment.files.weights import load_into, read_weights
 from anx.population import get_vector, num_parameters
 

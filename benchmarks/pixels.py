@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from comparison import arguments, build, compare, rounds_of
 
-from anx.perturb.inputs import Perturbation, Shuffle
+from anx.perturb.base import Perturbation
+from anx.perturb.inputs import Shuffle
 from anx.perturb.pipeline import Pipeline
 from anx.population import num_parameters, set_vector
 

@@ -16,8 +16,8 @@ from worlds import FRAMES, NUMBERS
 from anx.agent.agent import Agent
 from anx.errors import ConfigError
 from anx.experiment.build import build_agent, build_perturbations
-from anx.experiment.config.overrides import config_folder
-from anx.perturb.inputs import Perturbation
+from anx.experiment.config.own_configs import config_folder
+from anx.perturb.base import Perturbation
 
 GROUPS = ("splitter", "neuron", "pooler", "policy", "head")
 NAMES = {group: sorted(path.stem for path in Path(config_folder(), group).glob("*.yaml")) for group in GROUPS}

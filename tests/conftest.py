@@ -18,7 +18,8 @@ from omegaconf import DictConfig
 
 from anx.agent.agent import Agent
 from anx.experiment.build import build_agent
-from anx.experiment.config.overrides import config_folder, for_hydra
+from anx.experiment.config.overrides import for_hydra
+from anx.experiment.config.own_configs import config_folder
 
 needs_compiler = pytest.mark.skipif(shutil.which(os.environ.get("CXX") or "g++") is None, reason="needs a C++ compiler")
 

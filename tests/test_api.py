@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 
 import anx
 import anx.commands.evaluate
-from anx.experiment.config.overrides import config_folder
+from anx.experiment.config.own_configs import config_folder
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "agents" / "cartpole.safetensors"

@@ -25,7 +25,8 @@ from omegaconf import OmegaConf
 
 from anx.commands.run import run
 from anx.experiment.config.messages import one_line_errors
-from anx.experiment.config.overrides import config_folder, for_hydra
+from anx.experiment.config.overrides import for_hydra
+from anx.experiment.config.own_configs import config_folder
 from anx.experiment.prepare import prepare
 
 POINTS = int(os.environ.get("ANX_FUZZ", "250"))

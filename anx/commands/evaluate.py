@@ -16,7 +16,8 @@ from anx.experiment.config.values import check_integer
 from anx.experiment.evaluation import build_evaluation, differing, name_perturbations, play, to_json
 from anx.experiment.file_base import find_base, on_base, read_override
 from anx.files import write_whole
-from anx.perturb.inputs import Perturbation, Shuffle
+from anx.perturb.base import Perturbation
+from anx.perturb.inputs import Shuffle
 from anx.rollout.base import Rollout
 from anx.rollout.evaluation import Evaluation, summarise
 from anx.seeds import LARGEST

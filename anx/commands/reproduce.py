@@ -18,7 +18,7 @@ from anx.experiment.evaluation import build_evaluation
 from anx.experiment.file_base import EVALUATION, store_base
 from anx.experiment.files.weights import read_weights
 from anx.files import write_whole
-from anx.perturb.inputs import Perturbation
+from anx.perturb.base import Perturbation
 from anx.rollout.base import Rollout
 from anx.rollout.evaluation import Evaluation, evaluate, summarise
 from anx.seeds import LARGEST

@@ -74,7 +74,8 @@ class CartPoleSwingUpHarder(TorchEnvironment[CartPoleState]):
         """
         x, v, theta, w = state
         force = FORCE * action.squeeze(-1).clamp(-1, 1)
-        s, c = within_range(theta).sin(), within_range(theta).cos()
+        angle = within_range(theta)
+        s, c = angle.sin(), angle.cos()
         m, length, total = POLE_MASS, POLE_LENGTH, CART_MASS + POLE_MASS
         push = force - FRICTION * v
         swing = m * length * w**2 * s

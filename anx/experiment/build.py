@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from anx.agent.agent import Agent
 from anx.errors import ConfigError
-from anx.experiment.config.overrides import config_folder
+from anx.experiment.config.own_configs import config_folder
 from anx.experiment.config.parts import arguments_of
 from anx.perturb.base import Perturbation
 from anx.rollout.base import Rollout

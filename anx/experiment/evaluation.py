@@ -13,7 +13,7 @@ from anx.experiment.build import build_perturbations, build_rollout
 from anx.experiment.config.check import check_ablations
 from anx.experiment.config.values import check_types
 from anx.experiment.files.weights import load_into, read_weights
-from anx.perturb.inputs import Perturbation
+from anx.perturb.base import Perturbation
 from anx.rollout.base import Rollout
 from anx.rollout.evaluation import Evaluation, evaluate, fraction_that_differs, summarise
 

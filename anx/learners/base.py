@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader
 from anx.agent.agent import Agent
 from anx.internal.lightning import set_logged_step
 from anx.learners.data import one_seed
-from anx.perturb.inputs import Perturbation, Shuffle
+from anx.perturb.base import Perturbation
+from anx.perturb.inputs import Shuffle
 from anx.population import get_vector
 from anx.rollout.base import Rollout
 from anx.seeds import TEST, VALIDATION

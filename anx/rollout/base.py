@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anx.agent.agent import Agent
-from anx.perturb.inputs import Perturbation
+from anx.perturb.base import Perturbation
 from anx.rollout.trace import Moment, Trace, trace_of
 from anx.spec import Specified
 

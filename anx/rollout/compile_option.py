@@ -6,7 +6,7 @@ from typing import Generic, Literal, TypeAlias, TypeVar
 
 from torch import Tensor
 
-from anx.perturb.inputs import Perturbation
+from anx.perturb.base import Perturbation
 from anx.rollout.compilation import CannotCompileError, CompiledStep
 
 log = logging.getLogger(__name__)

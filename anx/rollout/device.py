@@ -10,7 +10,7 @@ from torch import Tensor
 from anx.agent.agent import Agent
 from anx.envs.base import State, TorchEnvironment
 from anx.internal.pytree import tree_map
-from anx.perturb.inputs import Perturbation
+from anx.perturb.base import Perturbation
 from anx.perturb.pipeline import Pipeline
 from anx.population import in_precision_of, with_vector
 from anx.rollout.base import Episodes, Rollout

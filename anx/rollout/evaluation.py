@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from anx.agent.agent import Agent
-from anx.perturb.inputs import Perturbation
+from anx.perturb.base import Perturbation
 from anx.population import get_vector
 from anx.rollout.base import Rollout
 

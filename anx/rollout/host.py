@@ -17,7 +17,7 @@ from anx.envs.base import HostEnvironment
 from anx.envs.spaces import observed, plain_observation, taken
 from anx.envs.vector import Array, AtOnce, Envs, SplitStep
 from anx.internal.pytree import tree_map
-from anx.perturb.inputs import Perturbation
+from anx.perturb.base import Perturbation
 from anx.perturb.pipeline import Pipeline
 from anx.population import copy_like, in_precision_of, vectorise, with_vector
 from anx.rollout.base import Episodes, Rollout

@@ -11,7 +11,7 @@ from torch import Tensor
 from anx.agent.agent import Agent
 from anx.envs.base import State, TorchEnvironment
 from anx.internal.pytree import tree_leaves, tree_map, tree_structure
-from anx.perturb.inputs import Perturbation
+from anx.perturb.base import Perturbation
 from anx.perturb.pipeline import Pipeline
 from anx.population import Packed, copy_like, in_precision_of, is_like, prepare, unflatten
 from anx.rollout.batch import Running

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from anx.perturb.inputs import Perturbation
+from anx.perturb.base import Perturbation
 from anx.rollout.base import Episodes, Rollout
 
 Gather = Callable[[Tensor], Tensor]  # [...] of every process -> [processes, ...], the same for all of them

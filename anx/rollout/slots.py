@@ -12,7 +12,7 @@ from anx.agent.agent import Agent, AgentState
 from anx.envs.spaces import taking
 from anx.envs.vector import Array, Flags, Info, SplitStep
 from anx.internal.pytree import tree_map
-from anx.perturb.inputs import Perturbation
+from anx.perturb.base import Perturbation
 from anx.perturb.pipeline import Pipeline
 from anx.population import in_precision_of
 from anx.rollout.jobs import Jobs, Own

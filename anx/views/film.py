@@ -12,7 +12,7 @@ import imageio_ffmpeg
 
 from anx.envs.base import without_pictures
 from anx.files import whole
-from anx.perturb.inputs import Perturbation
+from anx.perturb.base import Perturbation
 from anx.population import get_vector
 from anx.rollout.base import Rollout
 from anx.views.patches import Pixels

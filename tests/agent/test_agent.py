@@ -6,7 +6,7 @@ from conftest import make_agent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anx.experiment.config.overrides import config_folder
+from anx.experiment.config.own_configs import config_folder
 from anx.population import num_parameters
 
 EXPERIMENTS = [path.stem for path in (Path(config_folder()) / "experiment").glob("*.yaml")]

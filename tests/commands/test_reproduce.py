@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 import anx.commands.evaluate
 import anx.commands.reproduce
 from anx.experiment.build import build_perturbations, build_rollout
-from anx.experiment.config.overrides import config_folder
+from anx.experiment.config.own_configs import config_folder
 from anx.experiment.config.parts import AGENT_KEYS
 from anx.experiment.config.values import check_types
 from anx.experiment.evaluation import build_evaluation

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from anx.experiment.build import build_rollout
 from anx.experiment.config.check import check, processes_of
-from anx.experiment.config.overrides import config_folder
+from anx.experiment.config.own_configs import config_folder
 from anx.experiment.config.values import check_types
 
 CONFIGS = Path(config_folder())

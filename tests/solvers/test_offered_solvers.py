@@ -13,7 +13,7 @@ from hydra.utils import instantiate
 from torch import nn
 
 from anx.experiment.build import build_rollout
-from anx.experiment.config.overrides import config_folder
+from anx.experiment.config.own_configs import config_folder
 from anx.learners.optimizer import SolverOptimizer
 from anx.population import get_vector, num_parameters
 from anx.solvers.nevergrad import OFFERED as OF_NEVERGRAD

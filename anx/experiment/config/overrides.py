@@ -9,9 +9,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import GrammarParseError
 
 from anx.experiment.config.command_line import quote
-from anx.experiment.config.own_configs import config_folder as config_folder
 from anx.experiment.config.own_configs import config_folders
-from anx.experiment.config.own_configs import own_config_dir as own_config_dir
 
 
 def for_hydra(arguments: Iterable[str], folders: Sequence[Path] | None = None) -> list[str]:

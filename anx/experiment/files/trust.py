@@ -15,7 +15,7 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from anx.errors import ConfigError
-from anx.experiment.config.overrides import config_folder
+from anx.experiment.config.own_configs import config_folder
 from anx.experiment.config.parts import AGENT_KEYS
 from anx.experiment.config.values import check_types
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from anx.files import write_whole
-from anx.perturb.inputs import Perturbation
+from anx.perturb.base import Perturbation
 from anx.population import get_vector
 from anx.rollout.base import Rollout
 from anx.rollout.trace import Trace
