@@ -17,13 +17,16 @@ class LSTMNeuron(nn.Module):
         features: features of one input, F.
         action_size: A.
         hidden_size: K, the LSTM's size and that of a key.
+        one_bias: whether the LSTM has one bias instead of two, of which only the sum counts.
     """
 
-    def __init__(self, features: int, action_size: int, hidden_size: int = 8) -> None:
+    def __init__(self, features: int, action_size: int, hidden_size: int = 8, *, one_bias: bool = False) -> None:
         super().__init__()
         self.key_size = hidden_size
         self.value_size = features
         self.cell = nn.LSTMCell(features + action_size, hidden_size)
+        if one_bias:
+            self.cell.register_parameter("bias_hh", None)
 
     def initial_state(self, num_inputs: int) -> State:
         """The hidden and the cell state, each [N, K], at the start of an episode."""

@@ -37,11 +37,12 @@ class AttentionPooler(nn.Module):
         num_queries: M, rows of the latent code.
         query_size: columns of the table Q.
         queries: Q is the fixed `sinusoidal` table, or `learned` with the other parameters, from that table on.
-        message_size: features into which queries and keys are projected, d.
+        message_size: features into which queries and keys are projected, d. null: only the queries are, into the keys'
+            K; Q Wq^T Wk is then one matrix and no more than that, and all of its numbers count.
         value_message_size: features into which values are projected; null takes the values as they are.
         activation: `tanh` weighs each input by itself, `softmax` lets the inputs compete.
         bias: whether the projections have one.
-        scale: whether dot products are divided by sqrt(d).
+        scale: whether dot products are divided by sqrt(d); without d by sqrt(K).
         output: `tanh`, or `relu_layer_norm` over a latent's features.
         gain: scales the pooled sum before `output`; 0.5 accounts for twice the inputs.
     """
@@ -57,7 +58,7 @@ class AttentionPooler(nn.Module):
         num_queries: int = 16,
         query_size: int = 8,
         queries: Literal["sinusoidal", "learned"] = "sinusoidal",
-        message_size: int = 32,
+        message_size: int | None = 32,
         value_message_size: int | None = None,
         activation: Literal["tanh", "softmax"] = "tanh",
         bias: bool = False,
@@ -76,7 +77,7 @@ class AttentionPooler(nn.Module):
         self.activation = activation
         self.output = output
         self.gain = gain
-        self.temperature = math.sqrt(message_size) if scale else 1.0
+        self.temperature = math.sqrt(message_size or key_size) if scale else 1.0
         self.latent_shape = (num_queries, value_message_size or value_size)
         self.table: Tensor
         table = sinusoidal_table(num_queries, query_size)
@@ -85,17 +86,21 @@ class AttentionPooler(nn.Module):
             self.own_start = ("table",)  # queries of 0 would all be the same
         else:
             self.register_buffer("table", table, persistent=False)
-        self.query = nn.Linear(query_size, message_size, bias=bias)
-        self.key = nn.Linear(key_size, message_size, bias=bias)
+        self.query = nn.Linear(query_size, message_size or key_size, bias=bias)
+        self.key = nn.Linear(key_size, message_size, bias=bias) if message_size else None
+        # What the keys' bias comes to; where inputs compete, it is the same for all of them.
+        self.offset = nn.Linear(query_size, 1) if bias and not message_size and activation == "tanh" else None
         self.value = nn.Linear(value_size, value_message_size, bias=bias) if value_message_size else nn.Identity()
         # (Wq Q)(Wk k + b)^T = (Wq Q Wk) k^T + (Wq Q) b^T: with few queries it is cheaper to move Wk to their side,
         # once an agent instead of once an input and step.
-        self.folds_key = num_queries * key_size < message_size * (key_size + num_queries)
+        self.folds_key = not message_size or num_queries * key_size < message_size * (key_size + num_queries)
 
     def prepare(self) -> Prepared:
         """What attention needs that no input changes: queries [M, K or d] and their offsets [M]."""
         queries = self.query(self.table) / self.temperature  # [M, d]
-        if not self.folds_key:
+        if self.offset is not None:
+            return queries, self.offset(self.table)[:, 0] / self.temperature
+        if self.key is None or not self.folds_key:
             return queries, queries.new_zeros(len(queries))
         offsets = queries @ self.key.bias if self.key.bias is not None else queries.new_zeros(len(queries))
         return queries @ self.key.weight, offsets
@@ -107,7 +112,7 @@ class AttentionPooler(nn.Module):
     def _attention(self, prepared: Prepared, keys: Tensor, counts: Tensor | None = None) -> Tensor:
         """Keys [N, K] -> attention weights [M, N], in memory as each activation is worked out fastest."""
         queries, offsets = prepared
-        keys = keys if self.folds_key else self.key(keys)
+        keys = keys if self.key is None or self.folds_key else self.key(keys)
         if self.activation == "tanh":
             weights = F.linear(keys, queries, offsets).tanh().T
             return weights if counts is None else weights * counts

@@ -22,6 +22,7 @@ from anx.internal.lightning import count_steps_by_hand
 from anx.learners.base import Learner, Metric, Need, Parts, Words, check_counts
 from anx.learners.data import generation_seeds
 from anx.learners.optimizer import SolverOptimizer
+from anx.learners.sharing import Sharing, check_sharing, group_of, rank_within
 from anx.population import in_order
 from anx.rollout.base import Episodes
 from anx.rollout.sharded import PopulationsDifferError, Sharded
@@ -37,7 +38,11 @@ class Evolution(Learner):
     Args:
         parts: the agent, its rollout, D -> the solver that searches over its parameters as optimizer, and perturbations
             of the inputs in training; validation is plain and shuffled whatever they are.
-        rollouts: R, episodes a candidate, the same ones for every candidate of a generation.
+        rollouts: R, episodes a candidate.
+        episodes: which candidates of a generation play the same ones: all (`common`), both ends of a pair (`pairs`),
+            groups of candidates, which are then ranked within their group (`groups`), or none (`independent`). The cost
+            is the same.
+        group_size: candidates in a group, with `groups`.
         validation_episodes: held-out episodes on which the mean is validated, plain and shuffled.
         test_episodes: held-out episodes of the final evaluation.
     """
@@ -53,7 +58,14 @@ class Evolution(Learner):
     )
 
     def __init__(
-        self, parts: Parts, *, rollouts: int = 16, validation_episodes: int = 500, test_episodes: int = 1000
+        self,
+        parts: Parts,
+        *,
+        rollouts: int = 16,
+        episodes: Sharing = "common",
+        group_size: int = 16,
+        validation_episodes: int = 500,
+        test_episodes: int = 1000,
     ) -> None:
         super().__init__(parts, validation_episodes=validation_episodes, test_episodes=test_episodes)
         check_counts(rollouts=rollouts)
@@ -63,6 +75,10 @@ class Evolution(Learner):
             self.optimizer = SolverOptimizer(in_order(self.agent).values(), parts.optimizer)
         except ConfigError as error:  # a solver knows its arguments, not where they come from
             raise ConfigError(f"optimizer.{error}") from None
+        solver = self.optimizer.solver
+        check_sharing(episodes, group_size, solver.popsize, solver.pairs)
+        self.group = group_of(episodes, group_size, solver.popsize)
+        self.ranked = self.group if episodes == "groups" else None  # within which fitness is ranked
 
     @classmethod
     def check(cls, config: DictConfig, processes: int) -> None:
@@ -110,7 +126,7 @@ class Evolution(Learner):
         population = self.optimizer.ask()  # [P, D]
         episodes = self._roll_out(population, seed)
         fitness = episodes.returns.double().mean(1)  # [P]
-        self._tell(fitness)
+        self._tell(fitness if self.ranked is None else rank_within(fitness, self.ranked))
         seconds = time.perf_counter() - start  # before any callback draws a picture
         self._log(fitness, steps_per_second=int(episodes.steps.sum()) / seconds)
 
@@ -118,7 +134,7 @@ class Evolution(Learner):
         """The episodes [P, R] of a population [P, D], played by all processes."""
         roll_out = Sharded(self.rollout, self._gather, self.trainer.global_rank, self.trainer.world_size)
         try:
-            return roll_out(population, self.rollouts, seed, self.parts.perturbations, training=True)
+            return roll_out(population, self.rollouts, seed, self.parts.perturbations, training=True, group=self.group)
         except PopulationsDifferError as error:
             raise ConfigError(
                 f"trainer.devices, trainer.num_nodes: {error} in generation {self.trainer.global_step}; all processes "

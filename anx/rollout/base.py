@@ -40,8 +40,9 @@ class Rollout(ABC):
         *,
         training: bool = False,
         candidates: int | None = None,
+        group: Tensor | None = None,
     ) -> Episodes:
-        """Population [P, D] -> what each candidate achieved in the same `episodes` episodes drawn from `seed`.
+        """Population [P, D] -> what each candidate achieved in `episodes` episodes drawn from `seed`.
 
         Reward after an episode's end is never counted. What the perturbations draw does not change the episodes. Some
         environments are rewarded differently in training. Where the population is one process's part of a generation,
@@ -54,6 +55,8 @@ class Rollout(ABC):
             perturbations: of the inputs, in this order.
             training: whether it is training.
             candidates: P, or, of a part of a generation, the generation's.
+            group: each candidate's [P], from 0. Those of one group play the same episodes, those of another others: the
+                r-th of a candidate is number group * R + r of the seed's. None: all are group 0.
         """
 
     @abstractmethod
@@ -78,3 +81,9 @@ class Rollout(ABC):
 
     def close(self) -> None:  # noqa: B027 (most rollouts hold nothing)
         """Give back what the rollout holds: processes, threads, emulators."""
+
+
+def episode_numbers(candidates: int, episodes: int, group: Tensor | None) -> Tensor:
+    """Which of a seed's episodes each job is, [P * R], ordered by candidate (see `Rollout.__call__`)."""
+    own = torch.arange(episodes).repeat(candidates)
+    return own if group is None else own + episodes * group.cpu().repeat_interleave(episodes)

@@ -13,6 +13,13 @@ Write = Callable[[Tensor, Tensor, Tensor], None]  # what became of jobs [jobs]: 
 THIN = 0.8  # the fraction of a batch's episodes below which those that still run move together
 
 
+class Numbers(NamedTuple):
+    """What each job of a rollout is, [P * R]."""
+
+    candidate: Tensor  # whose it is
+    episode: Tensor  # which of the seed's
+
+
 class Running(NamedTuple):
     """Jobs that still run."""
 
@@ -26,18 +33,18 @@ class Batch:
 
     Args:
         jobs: that run.
-        episodes: R.
+        numbers: which candidate each of all jobs is of, and which of the seed's episodes it is, [P * R] each.
         parameters: every candidate's.
         lanes: T.
         multiple: of this B is one.
     """
 
-    def __init__(self, jobs: Running, episodes: int, parameters: Packed[object], lanes: int, multiple: int) -> None:
-        row, source, self._valid = arrange(jobs.job // episodes, lanes, multiple)
+    def __init__(self, jobs: Running, numbers: Numbers, parameters: Packed[object], lanes: int, multiple: int) -> None:
+        row, source, self._valid = arrange(numbers.candidate[jobs.job], lanes, multiple)
         before = jobs.row[source]
         self._job = jobs.job[source]
         self.own = parameters[row]  # leaves [B, ...]
-        self.episode = self._job % episodes  # [B, T]
+        self.episode = numbers.episode[self._job]  # [B, T]
         self.carried = [*(x[before] for x in jobs.state), self._valid]  # leaves [B, T, ...]
         self._count = len(jobs.job)
 

@@ -86,9 +86,10 @@ class HostRollout(Rollout):
         *,
         training: bool = False,
         candidates: int | None = None,
+        group: Tensor | None = None,
     ) -> Episodes:
         with torch.inference_mode():
-            jobs = Jobs(copy_like(self.agent, population), population, episodes, seed)
+            jobs = Jobs(copy_like(self.agent, population), population, episodes, seed, group)
             groups = self._open(min(self.slots, jobs.count), training)
             compiled = self._compiled_step(jobs, perturbations, (candidates or len(population)) * episodes)
             tasks = [partial(self._play, jobs, perturbations, compiled, group) for group in groups]

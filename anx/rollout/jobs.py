@@ -11,6 +11,7 @@ from torch import Tensor
 from anx.agent.agent import Agent
 from anx.internal.pytree import Tree
 from anx.population import Parameters, prepare, unflatten
+from anx.rollout.base import episode_numbers
 
 Own: TypeAlias = tuple[Parameters, Tree]  # a candidate's parameters, and what was prepared from them
 
@@ -25,15 +26,17 @@ class Jobs:
         population: [P, D].
         episodes: R.
         seed: of the episodes.
+        group: of each candidate [P], or None (see `Rollout.__call__`).
     """
 
-    def __init__(self, agent: Agent, population: Tensor, episodes: int, seed: int) -> None:
+    def __init__(self, agent: Agent, population: Tensor, episodes: int, seed: int, group: Tensor | None = None) -> None:
         self.population = population
         named = unflatten(agent, population)
         self.parameters: Own = (named, prepare(agent, named))  # leaves [P, ...]
         self.episodes = episodes
         self.count = len(population) * episodes
-        self.seeds = episode_seeds(seed, episodes)
+        numbers = episode_numbers(len(population), episodes, group).numpy()
+        self.seeds = episode_seeds(seed, int(numbers.max()) + 1)[numbers]  # [jobs]
         self.returns = population.new_zeros(self.count)
         self.lengths = torch.zeros(self.count, dtype=torch.int32, device=population.device)
         self.deaths = np.zeros(self.count, dtype=np.int64)
@@ -57,7 +60,7 @@ class Jobs:
             candidate, episode = divmod(int(job), self.episodes)
             raise RuntimeError(
                 f"the environment's process died {DEATHS} times while it played candidate {candidate}, episode "
-                f"{episode} (the environment's seed {self.seeds[episode]})"
+                f"{episode} (the environment's seed {self.seeds[job]})"
             )
 
 

@@ -14,7 +14,8 @@ from anx.internal.pytree import tree_leaves, tree_map, tree_structure
 from anx.perturb.base import Perturbation
 from anx.perturb.pipeline import Pipeline
 from anx.population import Packed, copy_like, in_precision_of, is_like, prepare, unflatten
-from anx.rollout.batch import Running
+from anx.rollout.base import episode_numbers
+from anx.rollout.batch import Numbers, Running
 from anx.rollout.compilation import CompiledStep
 from anx.rollout.jobs import Own
 from anx.rollout.loop import BatchStep, Carried, make_step, next_draw
@@ -35,6 +36,7 @@ class Rolling(Generic[State]):
         seed: of the episodes.
         perturbations: of the inputs.
         threads: on the CPU.
+        group: of each candidate [P], or None (see `Rollout.__call__`).
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Rolling(Generic[State]):
         seed: int,
         perturbations: Sequence[Perturbation],
         threads: int,
+        group: Tensor | None = None,
     ) -> None:
         self._agent = agent if is_like(agent, population) else copy_like(agent, population)
         self._env = env
@@ -59,8 +62,12 @@ class Rolling(Generic[State]):
         self._parameters = Packed(own)
         self.returns = population.new_zeros(len(population) * episodes)
         self.lengths = torch.zeros_like(self.returns, dtype=torch.int32)
+        numbers = episode_numbers(len(population), episodes, group)
+        self._drawn = int(numbers.max()) + 1  # episodes of the seed
+        candidate = torch.arange(len(population)).repeat_interleave(episodes)
+        self._numbers = Numbers(candidate.to(population.device), numbers.to(population.device))
         self._start = tree_map(
-            partial(in_precision_of, population), env.reset(episodes, torch.Generator().manual_seed(seed))
+            partial(in_precision_of, population), env.reset(self._drawn, torch.Generator().manual_seed(seed))
         )
         pipeline = self._pipeline()
         blank = self._agent.initial_state(pipeline.num_inputs)
@@ -72,7 +79,7 @@ class Rolling(Generic[State]):
 
     def _pipeline(self) -> Pipeline:
         """From the episodes' first step on."""
-        return Pipeline(self._agent, self._perturbations, self._episodes, self._seed)
+        return Pipeline(self._agent, self._perturbations, self._drawn, self._seed)
 
     def make_step(self) -> BatchStep[State]:
         """The step, by an agent of its own."""
@@ -80,11 +87,13 @@ class Rolling(Generic[State]):
 
     def plain(self) -> Stepping:
         """Batches are stepped by the step as it is."""
-        return PlainStepping(self.make_step(), self._parameters, self._episodes, self._form)
+        return PlainStepping(self.make_step(), self._parameters, self._numbers, self._form)
 
     def compiled(self, step: CompiledStep[Carried[State]], lanes: int) -> Stepping:
-        """Batches are stepped by a compiled step, in rows of so many lanes."""
-        return CompiledStepping(step, self._parameters, self._episodes, lanes, self._form_of_all)
+        """Batches are stepped by a compiled step, in rows of so many lanes, or of a candidate's episodes if those are
+        fewer: the rest of a row would be stepped for nothing."""
+        lanes = min(lanes, self._episodes)
+        return CompiledStepping(step, self._parameters, self._numbers, lanes, self._form_of_all)
 
     def parts(self) -> list[Tensor]:
         """The jobs, ordered by candidate, in parts that share no candidate, one a core; a single candidate's episodes
@@ -100,7 +109,7 @@ class Rolling(Generic[State]):
 
     def _first(self, job: Tensor) -> Running:
         """Jobs before their first step."""
-        start = [x[job % self._episodes] for x in tree_leaves(self._start)]
+        start = [x[self._numbers.episode[job]] for x in tree_leaves(self._start)]
         blank = [x.expand(len(job), *x.shape) for x in tree_leaves(self._blank)]
         results = [self.returns.new_zeros(len(job)), self.lengths.new_zeros(len(job))]
         return Running(job, torch.arange(len(job), device=job.device), [*start, *blank, *results])

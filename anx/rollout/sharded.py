@@ -40,6 +40,7 @@ class Sharded:
         perturbations: Sequence[Perturbation] = (),
         *,
         training: bool = False,
+        group: Tensor | None = None,
     ) -> Episodes:
         """Population [P, D] -> what one process alone would make of it, to the bit (see `Rollout.__call__`).
 
@@ -49,13 +50,18 @@ class Sharded:
         """
         count = len(population)
         if self._processes == 1:
-            return self._rollout(population, episodes, seed, perturbations, training=training, candidates=count)
+            return self._rollout(
+                population, episodes, seed, perturbations, training=training, candidates=count, group=group
+            )
         check_same(population, self._gather)
         own = torch.arange(count).tensor_split(self._processes)[self._rank]
         returns = population.new_zeros(count, episodes)  # what others play is 0 here
         steps = torch.zeros(count, episodes, dtype=torch.int32, device=population.device)
         if len(own):
-            played = self._rollout(population[own], episodes, seed, perturbations, training=training, candidates=count)
+            part = None if group is None else group[own]
+            played = self._rollout(
+                population[own], episodes, seed, perturbations, training=training, candidates=count, group=part
+            )
             returns[own], steps[own] = played
         return Episodes(self._gather(returns).sum(0), self._gather(steps).sum(0, dtype=torch.int32))
 

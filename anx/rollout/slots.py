@@ -63,8 +63,8 @@ class Slots:
         self.state = tree_map(lambda x: x.expand(slots, 1, *x.shape).clone(), self.blank)
         self.observation: Array = np.empty(0)
 
-    def _pipeline(self, episode: int) -> Pipeline:
-        return Pipeline(self.agent, self.perturbations, 1, int(self.jobs.seeds[episode]))
+    def _pipeline(self, job: int) -> Pipeline:
+        return Pipeline(self.agent, self.perturbations, 1, int(self.jobs.seeds[job]))
 
     def act(self) -> None:
         """Start the new jobs and let the agents act on what they observe; the environments may step meanwhile."""
@@ -84,13 +84,14 @@ class Slots:
         # A component may return a state whose numbers share their memory, with one another or with something else.
         self.state = tree_map(lambda x: x.clone(memory_format=torch.contiguous_format), self.state)
         for slot in np.flatnonzero(self.start):
-            candidate, episode = divmod(int(self.job[slot]), self.jobs.episodes)
-            self.pipeline[slot] = self._pipeline(episode)
+            job = int(self.job[slot])
+            candidate = job // self.jobs.episodes
+            self.pipeline[slot] = self._pipeline(job)
             tree_map(lambda x, every: x[slot].copy_(every[candidate]), self.own, self.jobs.parameters)  # noqa: B023
             tree_map(lambda x, fresh: x[slot, 0].copy_(fresh), self.state, self.blank)  # noqa: B023
         self.step[self.start] = 0
         options = None if self.start.all() else {"reset_mask": self.start}
-        seeds = self.jobs.seeds[self.job % self.jobs.episodes].tolist()
+        seeds = self.jobs.seeds[self.job].tolist()
         self.observation, info = self.envs.reset(seed=seeds, options=options)
         self.start = self._lost(info)
 

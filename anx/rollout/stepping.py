@@ -9,7 +9,7 @@ from torch import Tensor
 from anx.envs.base import State
 from anx.internal.pytree import Form, tree_unflatten
 from anx.population import Packed
-from anx.rollout.batch import Batch, Running
+from anx.rollout.batch import Batch, Numbers, Running
 from anx.rollout.compilation import Arguments, CompiledStep
 from anx.rollout.jobs import Own
 from anx.rollout.loop import BatchStep, Carried, CompiledLoop, Loop, PlainLoop
@@ -32,21 +32,21 @@ class PlainStepping(Generic[State]):
     Args:
         step: the step.
         parameters: every candidate's.
-        episodes: R.
+        numbers: what each job is.
         form: of what a batch carries.
     """
 
     def __init__(
-        self, step: BatchStep[State], parameters: Packed[Own], episodes: int, form: "Form[Carried[State]]"
+        self, step: BatchStep[State], parameters: Packed[Own], numbers: Numbers, form: "Form[Carried[State]]"
     ) -> None:
         self._step = step
         self._parameters = parameters
-        self._episodes = episodes
+        self._numbers = numbers
         self._form = form
 
     def batch(self, jobs: Running) -> Batch:
-        lanes = int((jobs.job // self._episodes).bincount().max())
-        return Batch(jobs, self._episodes, self._parameters, lanes, multiple=1)
+        lanes = int(self._numbers.candidate[jobs.job].bincount().max())
+        return Batch(jobs, self._numbers, self._parameters, lanes, multiple=1)
 
     def loop(self, batch: Batch, drawn: Sequence[Tensor]) -> Loop:
         own = tree_unflatten(batch.own, self._parameters.form)
@@ -62,7 +62,7 @@ class CompiledStepping(Generic[State]):
     Args:
         step: the compiled step.
         parameters: every candidate's.
-        episodes: R.
+        numbers: what each job is.
         lanes: T.
         form: of the step's arguments.
     """
@@ -71,19 +71,19 @@ class CompiledStepping(Generic[State]):
         self,
         step: CompiledStep[Carried[State]],
         parameters: Packed[Own],
-        episodes: int,
+        numbers: Numbers,
         lanes: int,
         form: "Form[Arguments]",
     ) -> None:
         self._step = step
         self._parameters = parameters
-        self._episodes = episodes
+        self._numbers = numbers
         self._lanes = lanes
         self._multiple = max(2, math.lcm(lanes, WIDEST) // lanes)
         self._form = form
 
     def batch(self, jobs: Running) -> Batch:
-        return Batch(jobs, self._episodes, self._parameters, self._lanes, multiple=self._multiple)
+        return Batch(jobs, self._numbers, self._parameters, self._lanes, multiple=self._multiple)
 
     def loop(self, batch: Batch, drawn: Sequence[Tensor]) -> Loop:
         return CompiledLoop(self._step, batch.own, list(drawn), batch.carried, self._form)

@@ -47,6 +47,7 @@ interrupted is drawn again as it was.
 """
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +67,7 @@ class Solver(ABC):
     """
 
     popsize: int  # P, candidates a generation
+    pairs: ClassVar[bool] = False  # whether candidates 0 and 1, 2 and 3, ... are mirror images around the mean
 
     @abstractmethod
     def ask(self) -> Array:

@@ -24,6 +24,8 @@ class OpenAIES(Solver):
         seed: of its randomness.
     """
 
+    pairs = True
+
     def __init__(
         self,
         dimension: int,

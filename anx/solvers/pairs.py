@@ -36,4 +36,4 @@ def centred_ranks(fitness: Array) -> Array:
     """
     _, places, counts = np.unique(fitness, return_inverse=True, return_counts=True)
     ranks = counts.cumsum() - (counts + 1) / 2  # from 0, of each value
-    return ranks[places] / (len(fitness) - 1) - 0.5
+    return ranks[places] / max(len(fitness) - 1, 1) - (0.5 if len(fitness) > 1 else 0)

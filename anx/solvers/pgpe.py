@@ -32,6 +32,8 @@ class PGPE(Solver):
         seed: of its randomness.
     """
 
+    pairs = True
+
     def __init__(
         self,
         dimension: int,

@@ -13,7 +13,7 @@ class Products:
     def __init__(self):
         self.played = []
 
-    def __call__(self, population, episodes, seed, perturbations=(), *, training=False, candidates=None):
+    def __call__(self, population, episodes, seed, perturbations=(), *, training=False, candidates=None, group=None):
         self.played.append((len(population), training, candidates))
         numbers = torch.arange(1, episodes + 1) + seed
         return Episodes(population[:, :1] * numbers, (population[:, :1] * 0 + numbers).int())
