@@ -1,4 +1,4 @@
-"""Weights of agents that are the same function in another layout: with dead weights, as the authors' are, or without."""
+"""Weights of one function in several layouts: with dead weights, as the authors' are, or without."""
 
 import copy
 from collections.abc import Callable

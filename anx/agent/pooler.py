@@ -117,9 +117,12 @@ class AttentionPooler(nn.Module):
         self.folds_key = not message_size or num_queries * key_size < message_size * (key_size + num_queries)
 
     def converted(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Weights with or without projected keys -> as this pooler has them; ValueError where its messages are too short.
+        """Weights with or without projected keys -> as this pooler has them.
 
         Queries (Wq q + bq) and keys (Wk k + bk) meet in q Wq^T Wk k + bq Wk k + q Wq^T bk + bq bk.
+
+        Raises:
+            ValueError: its messages are shorter than the keys.
         """
         wq, bq = weights["query.weight"], weights.get("query.bias")  # [d, Q], [d]
         if ("key.weight" in weights) == (self.key is not None):

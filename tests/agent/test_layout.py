@@ -28,7 +28,7 @@ def actions_of(agent, steps=1000):
 
 @pytest.mark.parametrize(("experiment", "published", "live"), [("cartpole", 913, 433), ("ant", 2504, 1977)])
 def test_dead_weights_can_be_left_out_and_put_back_and_every_action_stays(experiment, published, live):
-    theirs, env = make_agent(f"+experiment={experiment}")
+    theirs, _ = make_agent(f"+experiment={experiment}")
     ours, _ = make_agent(f"+experiment={experiment}", *LIVE)
     assert (num_parameters(theirs), num_parameters(ours)) == (published, live)
     ours.load_state_dict(converted(theirs.state_dict(), ours))
@@ -68,9 +68,7 @@ def test_a_published_vector_goes_into_an_agent_without_dead_weights(reference):
     for agent in (theirs, ours):
         load_into(agent, read_weights(path), path)
     assert np.prod(get_vector(ours).shape) == 433
-    torch.testing.assert_close(
-        actions_of(ours), actions_of(theirs), rtol=0, atol=1e-4
-    )  # the file is in single precision
+    torch.testing.assert_close(actions_of(ours), actions_of(theirs), rtol=0, atol=1e-4)  # of float32
 
 
 def test_a_file_of_one_layout_starts_an_agent_of_the_other():
