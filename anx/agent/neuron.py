@@ -17,10 +17,10 @@ class LSTMNeuron(nn.Module):
         features: features of one input, F.
         action_size: A.
         hidden_size: K, the LSTM's size and that of a key.
-        one_bias: whether the LSTM has one bias instead of two, of which only the sum counts.
+        one_bias: whether the LSTM has one bias; the authors' has two, of which only the sum counts.
     """
 
-    def __init__(self, features: int, action_size: int, hidden_size: int = 8, *, one_bias: bool = False) -> None:
+    def __init__(self, features: int, action_size: int, hidden_size: int = 8, *, one_bias: bool = True) -> None:
         super().__init__()
         self.key_size = hidden_size
         self.value_size = features

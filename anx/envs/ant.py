@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Literal
 
 import gymnasium
 import numpy as np
@@ -44,22 +45,29 @@ class Ant(HostEnvironment):
 
     Args:
         max_steps: after which an episode ends.
+        training_reward: what training is rewarded for. `progress`, as the authors did: towards the target, less costs,
+            nothing for being alive, and no step's is negative. `own`: what evaluations count, AntBulletEnv's.
         processes: that step the ants, never more than there are; 0: one a core.
     """
 
     overlaps = True  # steps while the policy acts for others
 
-    def __init__(self, max_steps: int = 1000, processes: int = 0) -> None:
+    def __init__(
+        self, max_steps: int = 1000, *, training_reward: Literal["progress", "own"] = "progress", processes: int = 0
+    ) -> None:
         check_counts(1, MOST_STEPS, max_steps=max_steps)
         check_counts(0, MOST_PROCESSES, processes=processes)
         self.spec = Spec(
             observation_shape=(len(INPUTS),), inputs=INPUTS, actuators=JOINTS, max_steps=max_steps, fps=1 / TIME_STEP
         )
+        if training_reward not in ("progress", "own"):
+            raise ValueError(f"training_reward={training_reward} is not one of progress, own")
+        self.training_reward = training_reward
         self.processes = processes
 
     def make(self, slots: int, training: bool, pictures: bool = False) -> Envs:
-        """`slots` ants side by side; in training their reward leaves out the bonus for being alive, and is never
-        negative. Those that draw pictures step in this process."""
+        """`slots` ants side by side. Those that draw pictures step in this process."""
+        training = training and self.training_reward == "progress"
         if pictures:
             return SyncVectorEnv([partial(AntEnv, training)] * slots, autoreset_mode=AutoresetMode.DISABLED)
         return Workers(partial(AntEnv, training=training), slots, self.processes or count_cores())
@@ -73,7 +81,7 @@ class AntEnv(gymnasium.Env[Array, Array]):
     would be.
 
     Args:
-        training: the reward of training.
+        training: whether the reward is that of progress alone.
     """
 
     def __init__(self, training: bool = False) -> None:

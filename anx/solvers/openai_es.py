@@ -5,12 +5,12 @@ import numpy as np
 from anx.errors import ConfigError
 from anx.solvers.ascent import Adam
 from anx.solvers.base import Array, Solver
-from anx.solvers.pairs import centred_ranks, check_pairs, draw_noise, ends, mirror
+from anx.solvers.pairs import Shaping, check_pairs, check_shaping, draw_noise, ends, mirror, shape
 from anx.solvers.state import State, take
 
 
 class OpenAIES(Solver):
-    """Evolution strategies (Salimans et al. 2017, algorithm 1) with antithetic pairs, fitness as ranks, and Adam.
+    """Evolution strategies (Salimans et al. 2017, algorithm 1) with antithetic pairs and Adam.
 
     Candidates are pairs, mean + sigma e and mean - sigma e, where e ~ N(0, I).
 
@@ -18,6 +18,7 @@ class OpenAIES(Solver):
         dimension: D.
         popsize: P, candidates a generation; even.
         sigma0: sigma, the first generation's.
+        shaping: what fitness is worth, `ranks` or `normalised` returns (see `anx.solvers.pairs.shape`).
         lr: Adam's learning rate, the first generation's.
         sigma_decay: what sigma is multiplied by after each generation.
         lr_decay: what the learning rate is multiplied by after each generation.
@@ -32,12 +33,14 @@ class OpenAIES(Solver):
         *,
         popsize: int = 256,
         sigma0: float = 0.05,
+        shaping: Shaping = "ranks",
         lr: float = 0.03,
         sigma_decay: float = 1.0,
         lr_decay: float = 1.0,
         seed: int = 0,
     ) -> None:
         check_pairs(popsize, sigma0)
+        check_shaping(shaping)
         if lr <= 0:
             raise ConfigError(f"lr={lr} must be greater than 0")
         for name, decay in (("sigma_decay", sigma_decay), ("lr_decay", lr_decay)):
@@ -45,6 +48,7 @@ class OpenAIES(Solver):
                 raise ConfigError(f"{name}={decay} must be greater than 0 and at most 1")
         self.popsize = popsize
         self.sigma0 = sigma0
+        self.shaping = shaping
         self.lr0 = lr
         self.sigma_decay = sigma_decay
         self.lr_decay = lr_decay
@@ -71,7 +75,7 @@ class OpenAIES(Solver):
         return mirror(self._mean, self.sigma * self._draw_noise())
 
     def tell(self, fitness: Array) -> None:
-        plus, minus = ends(centred_ranks(fitness))
+        plus, minus = ends(shape(fitness, self.shaping))
         # Salimans et al. 2017, algorithm 1, line 5: 1 / (P sigma) times the sum over all candidates of F e, which is -e
         # for a pair's second
         gradient = (plus - minus) @ self._draw_noise() / (self.popsize * self.sigma)  # [D]

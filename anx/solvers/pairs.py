@@ -1,10 +1,15 @@
-"""What solvers that draw antithetic pairs have in common: the pairs, and fitness as ranks."""
+"""What solvers that draw antithetic pairs have in common: the pairs, and what fitness is worth to them."""
+
+from typing import Literal, get_args
 
 import numpy as np
 
 from anx.errors import ConfigError
 from anx.seeds import SEARCH
 from anx.solvers.base import Array, check_sizes
+
+
+Shaping = Literal["ranks", "normalised"]
 
 
 def check_pairs(popsize: int, sigma0: float) -> None:
@@ -27,6 +32,26 @@ def mirror(mean: Array, steps: Array) -> Array:
 def ends(utilities: Array) -> tuple[Array, Array]:
     """Of values [P] of what `mirror` made, those of the steps' two ends, [P / 2] each: + and -."""
     return utilities[0::2], utilities[1::2]
+
+
+def shape(fitness: Array, shaping: str) -> Array:
+    """Utilities [P] of fitness [P], whose mean is 0: centred ranks, or returns as they are, less their mean and over
+    their standard deviation.
+
+    Ranks stand any outlier. They also make as much of a difference between two candidates that have both failed as of
+    one between failure and success: where each pair plays an episode of its own and many are lost from the start, that
+    is mostly noise.
+    """
+    if shaping == "ranks":
+        return centred_ranks(fitness)
+    spread = float(fitness.std())
+    return (fitness - fitness.mean()) / (spread if spread > 0 else 1.0)
+
+
+def check_shaping(shaping: str) -> None:
+    """ConfigError unless fitness can be shaped so."""
+    if shaping not in get_args(Shaping):
+        raise ConfigError(f"shaping={shaping} is not one of {', '.join(get_args(Shaping))}")
 
 
 def centred_ranks(fitness: Array) -> Array:

@@ -7,12 +7,12 @@ import numpy as np
 from anx.errors import ConfigError
 from anx.solvers.ascent import Adam, Ascent, ClipUp
 from anx.solvers.base import Array, Solver
-from anx.solvers.pairs import centred_ranks, check_pairs, draw_noise, ends, mirror
+from anx.solvers.pairs import Shaping, check_pairs, check_shaping, draw_noise, ends, mirror, shape
 from anx.solvers.state import State, take
 
 
 class PGPE(Solver):
-    """PGPE with symmetric sampling (Sehnke et al. 2010), fitness as ranks, and Adam or ClipUp (Toklu et al. 2020).
+    """PGPE with symmetric sampling (Sehnke et al. 2010), and Adam or ClipUp (Toklu et al. 2020).
 
     Candidates are pairs, mean + e and mean - e, where e ~ N(0, diag(sigma^2)).
 
@@ -20,6 +20,7 @@ class PGPE(Solver):
         dimension: D.
         popsize: P, candidates a generation; even.
         sigma0: the first standard deviation of each coordinate.
+        shaping: what fitness is worth, `ranks` or `normalised` returns (see `anx.solvers.pairs.shape`).
         ascent: how the mean climbs, `adam` or `clipup`.
         lr: of the mean. Without: 0.45 sigma0 with `adam` (EvoJAX's setting for the paper's cart-pole agent), half of
             the maximum speed with `clipup` (as EvoTorch has it).
@@ -41,6 +42,7 @@ class PGPE(Solver):
         *,
         popsize: int = 256,
         sigma0: float = 0.1,
+        shaping: Shaping = "ranks",
         ascent: Literal["adam", "clipup"] = "adam",
         lr: float | None = None,
         lr_decay: float = 1.0,
@@ -51,6 +53,7 @@ class PGPE(Solver):
         seed: int = 0,
     ) -> None:
         check_pairs(popsize, sigma0)
+        check_shaping(shaping)
         if max_speed is not None and ascent == "adam":
             raise ConfigError(f"max_speed={max_speed} is for ascent=clipup; adam has none")
         if max_speed is None:
@@ -67,6 +70,7 @@ class PGPE(Solver):
         if not 0 <= sigma_change < 1:
             raise ConfigError(f"sigma_change={sigma_change} must be at least 0 and less than 1")
         self.popsize = popsize
+        self.shaping = shaping
         self.lr = lr
         self.lr_decay = lr_decay
         self.sigma_lr = sigma_lr
@@ -85,7 +89,7 @@ class PGPE(Solver):
 
     def tell(self, fitness: Array) -> None:
         steps, sigma = self._draw_steps(), self._sigma
-        plus, minus = ends(centred_ranks(fitness))  # r+ and r-; their mean, the baseline b, is 0
+        plus, minus = ends(shape(fitness, self.shaping))  # r+ and r-; their mean, the baseline b, is 0
         # Sehnke et al. 2010, symmetric sampling, here as means over the pairs: of e (r+ - r-) / 2, and of
         # ((r+ + r-) / 2 - b) (e^2 - sigma^2) / sigma
         of_mean = (plus - minus) / 2 @ steps / len(steps)  # [D]
