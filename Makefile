@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 BENCHMARKS := rollout cores solver ant pixels
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-all check bench bench-quick clean
+.PHONY: help setup train test test-all check bench bench-quick reference clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 19
@@ -47,5 +47,14 @@ bench-quick: setup ## the same at small sizes, about two minutes; against EvoJAX
 	.venv-evojax/bin/pip install -q --disable-pip-version-check -c $< evojax
 	@touch $@
 
+reference: .venv-evotorch/ready ## what EvoTorch's solvers do, for the tests of ours: tests/data/evotorch.npz
+	.venv-evotorch/bin/python benchmarks/solver_reference.py
+
+.venv-evotorch/ready: benchmarks/evotorch-constraints.txt
+	$(PYTHON) -m venv .venv-evotorch
+	.venv-evotorch/bin/pip install -q --disable-pip-version-check -c $< torch
+	.venv-evotorch/bin/pip install -q --disable-pip-version-check -c $< evotorch
+	@touch $@
+
 clean: ## remove the environments
-	rm -rf .venv .venv-evojax
+	rm -rf .venv .venv-evojax .venv-evotorch

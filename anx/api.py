@@ -106,7 +106,7 @@ def load(
 ) -> Actor:
     """The agent in a file, ready to act.
 
-        agent = anx.load("agents/cartpole.safetensors")
+        agent = anx.load("anx:cartpole")
         action, state = agent(observation)          # an episode starts
         action, state = agent(observation, state)   # and goes on
         agent.explain(observation, state).attention
@@ -158,7 +158,7 @@ def evaluate(
 ) -> Evaluation:
     """Play episodes under perturbations: the same ones, with the same returns, as `python -m anx.evaluate`.
 
-        anx.evaluate("agents/cartpole.safetensors", episodes=1000).mean
+        anx.evaluate("anx:cartpole", episodes=1000).mean
         anx.evaluate(agent, perturbations={"shuffle": {"every": 100}, "noise": {"channels": 5}})
         anx.evaluate(agent, perturbations=()).returns
 

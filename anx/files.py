@@ -1,6 +1,7 @@
-"""Files that are there as a whole or not at all."""
+"""Files that are there as a whole or not at all, and what tells one from another."""
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,3 +31,8 @@ def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file that replaces an older one only once it is whole."""
     with whole(path) as unfinished:
         unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def hash_of(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -8,7 +8,6 @@ import argparse
 import statistics
 import subprocess
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,7 +21,7 @@ from anx.population import get_vector, num_parameters
 
 ROUNDS, QUICK_ROUNDS = 5, 3
 WIDTH = 66  # of a comparison's name
-SHIPPED = Path(__file__).parents[1] / "agents" / "cartpole.safetensors"
+SHIPPED = "anx:cartpole"
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:
@@ -51,14 +50,14 @@ def population_around(centre: Tensor, popsize: int, sigma: float) -> Tensor:
     return centre + sigma * noise.to(centre)
 
 
-def start_and_end_of_training(agent: Any, popsize: int, weights: Path = SHIPPED) -> dict[str, Tensor]:
+def start_and_end_of_training(agent: Any, popsize: int, weights: str = SHIPPED) -> dict[str, Tensor]:
     """Two populations [P, D] that bracket a training: around 0, where most episodes soon end, and around an agent that
     was trained, where most last."""
     zero = torch.zeros(num_parameters(agent), device=next(agent.parameters()).device)
     load_into(agent, read_weights(weights), weights)
     return {
         "untrained, around 0, sigma 0.1": population_around(zero, popsize, 0.1),
-        f"around {weights.name}, sigma 0.01": population_around(get_vector(agent), popsize, 0.01),
+        f"around {weights}, sigma 0.01": population_around(get_vector(agent), popsize, 0.01),
     }
 
 

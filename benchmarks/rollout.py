@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--popsize", type=int, help="candidates; default 256, 64 if quick")
     parser.add_argument("--rollouts", type=int, default=16, help="episodes a candidate")
     parser.add_argument("--device", default="cpu", help="of our side")
-    parser.add_argument("--weights", type=Path, default=SHIPPED, help="the trained agent")
+    parser.add_argument("--weights", default=SHIPPED, help="the trained agent")
     parser.add_argument("--evojax", type=Path, default=EVOJAX, help="the Python of an environment that has EvoJAX")
     args = parser.parse_args()
     popsize = args.popsize or (64 if args.quick else 256)

@@ -20,7 +20,7 @@ import anx.commands.evaluate
 from anx.experiment.config.own_configs import config_folder
 
 ROOT = Path(__file__).parents[1]
-SHIPPED = ROOT / "agents" / "cartpole.safetensors"
+SHIPPED = "anx:cartpole"
 SHORT = "env.max_steps=60"
 SMALL = ["+budget=smoke", "env.max_steps=20", "logger=csv", "report=null", "callbacks.pictures=null"]
 

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from pathlib import Path
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
@@ -11,7 +10,7 @@ import anx
 import anx.commands.evaluate
 from anx.perturb.inputs import Noise, Shuffle
 
-SHIPPED = Path(__file__).parents[1] / "agents" / "cartpole.safetensors"
+SHIPPED = "anx:cartpole"
 SHORT = "env.max_steps=60"
 
 

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -60,7 +59,6 @@ def code_with(text: str) -> str:
 
 @pytest.mark.slow
 def test_the_lines_of_python_run(tmp_path):
-    shutil.copytree(ROOT / "agents", tmp_path / "agents")
     quick = code_with("import anx").replace("episodes=100", "episodes=3")
     done = subprocess.run([sys.executable, "-c", quick], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

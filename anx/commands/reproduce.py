@@ -1,6 +1,7 @@
 """`python -m anx.reproduce`: the paper's tables beside what given weights score here -> tables, Markdown."""
 
 import logging
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import NamedTuple, cast
@@ -10,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from anx.agent.agent import Agent
 from anx.commands.output import find_output
+from anx.commands.zoo import reproduce_zoo
 from anx.errors import ConfigError
 from anx.experiment.config.parts import AGENT_KEYS
 from anx.experiment.config.program import run_main
@@ -26,6 +28,7 @@ from anx.views.table import Table, make_console, print_table, to_markdown
 
 log = logging.getLogger(__name__)
 
+ZOO = "zoo"  # as the first argument: the agents that ship, instead of the paper's tables
 NUMBERS = ("paper", "here", "std. error", "episodes", "seconds")
 LEGEND = (
     "Mean ± standard deviation of an episode's return; standard error of the mean, episodes and seconds of those here."
@@ -184,4 +187,8 @@ def markdown(config: DictConfig, cells: Mapping[str, list[Cell]], results: Mappi
 
 
 def main() -> None:
-    run_main(reproduce, "reproduce")
+    if sys.argv[1:2] == [ZOO]:
+        del sys.argv[1]
+        run_main(reproduce_zoo, ZOO)
+    else:
+        run_main(reproduce, "reproduce")

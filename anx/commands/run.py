@@ -74,7 +74,7 @@ def run(config: DictConfig) -> Summary:
 def run_prepared(config: DictConfig, prepared: Prepared) -> Summary:
     """Fit, test and report, and let the loggers know of it."""
     run_dir, learner, trainer = Path(config.run_dir), prepared.learner, prepared.trainer
-    identity = identify(given_arguments(), config.seed)
+    identity = identify(given_arguments(), config.seed, config.weights)
     announce(run_dir, config, identity, describe_device(trainer))
     trainer.loggers = loggers = make_loggers(config, identity)
     reason: str | None = "interrupted"

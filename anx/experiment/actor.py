@@ -27,7 +27,7 @@ class Actor:
     """One agent in one episode at a time, step by step.
 
         env = gymnasium.make("anx.envs.registration:anx/CartPoleSwingUpHarder-v0")
-        agent = anx.load("agents/cartpole.safetensors")
+        agent = anx.load("anx:cartpole")
         (observation, _), state, over = env.reset(seed=0), None, False
         while not over:
             action, state = agent(observation, state)

@@ -12,7 +12,7 @@ from anx.errors import ConfigError
 from anx.experiment.build import build_perturbations, build_rollout
 from anx.experiment.config.check import check_ablations
 from anx.experiment.config.values import check_types
-from anx.experiment.files.weights import load_into, read_weights
+from anx.experiment.files.weights import identify_weights, load_into, read_weights
 from anx.perturb.base import Perturbation
 from anx.rollout.base import Rollout
 from anx.rollout.evaluation import Evaluation, evaluate, fraction_that_differs, summarise
@@ -99,6 +99,7 @@ def to_json(config: DictConfig, overrides: Sequence[str], played: Mapping[str, E
         "returns": done.returns.tolist(),
         "steps": done.steps.tolist(),
         "share_that_differs": differing(played),
+        "weights": identify_weights(config.weights),
         "config": OmegaConf.to_container(config, resolve=True),
         "overrides": list(overrides),
     }

@@ -13,6 +13,7 @@ import torch
 
 from anx.cores import count_cores
 from anx.experiment.config.command_line import command_line
+from anx.experiment.files.weights import identify_weights
 from anx.files import write_whole
 
 PACKAGES = (
@@ -21,16 +22,18 @@ PACKAGES = (
 )
 
 
-def identify(arguments: Sequence[str] | None, seed: int) -> dict[str, object]:
+def identify(arguments: Sequence[str] | None, seed: int, weights: str | None = None) -> dict[str, object]:
     """What tells one start of a run from all others; null is what cannot be known here.
 
     Args:
         arguments: of the command line that started it; None where Python did.
         seed: of the run.
+        weights: that it started from, if it did.
     """
     return {
         "command": None if arguments is None else command_line("anx.run", *arguments),
         "seed": seed,
+        "weights": identify_weights(weights) if weights else None,
         "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "commit": git("rev-parse", "HEAD"),
         "uncommitted_changes": None if (changes := git("status", "--porcelain")) is None else bool(changes),

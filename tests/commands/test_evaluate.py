@@ -1,3 +1,4 @@
+import hashlib
 import json
 import re
 import sys
@@ -46,6 +47,7 @@ def test_the_json_holds_what_was_run_and_every_return(evaluate, vector):
     assert result["std"] == pytest.approx(np.std(result["returns"], ddof=1))
     assert result["seconds"] > 0
     assert result["config"]["seed"] == 4
+    assert result["weights"] == {"path": str(vector), "sha256": hashlib.sha256(vector.read_bytes()).hexdigest()}
     assert result["share_that_differs"] == 0
     for word in ("plain", "shuffle", "mean", "std. error", "0.00% of the episodes"):
         assert word in printed

@@ -127,7 +127,7 @@ def test_every_experiment_trains_resumes_evaluates_records_and_reproduces(tmp_pa
 
 
 @pytest.mark.exhaustive
-def test_the_wheel_carries_the_configs_and_runs_from_any_folder(tmp_path):
+def test_the_wheel_carries_configs_and_agents_and_runs_from_any_folder(tmp_path):
     run("-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, ROOT, cwd=tmp_path)
     (wheel,) = tmp_path.glob("*.whl")
     site = tmp_path / "site"
@@ -135,6 +135,8 @@ def test_the_wheel_carries_the_configs_and_runs_from_any_folder(tmp_path):
         file.extractall(site)
     ours = {path.relative_to(ROOT / "configs") for path in (ROOT / "configs").rglob("*.yaml")}
     assert {path.relative_to(site / "anx" / "configs") for path in (site / "anx" / "configs").rglob("*.yaml")} == ours
+    zoo = {path.name for path in (ROOT / "anx" / "zoo").iterdir() if path.is_file()}
+    assert {path.name for path in (site / "anx" / "zoo").iterdir()} == zoo
     small = [
         "+budget=smoke",
         "env.max_steps=20",

@@ -1,7 +1,5 @@
 """An agent that acts step by step, in whatever loop one writes."""
 
-from pathlib import Path
-
 import gymnasium
 import numpy as np
 import pytest
@@ -12,7 +10,7 @@ from anx.envs.registration import ID
 from anx.population import num_parameters, set_vector
 from anx.rollout.jobs import episode_seeds
 
-SHIPPED = Path(__file__).parents[2] / "agents" / "cartpole.safetensors"
+SHIPPED = "anx:cartpole"
 SHORT = "env.max_steps=60"
 
 
@@ -74,7 +72,7 @@ def test_changed_parameters_act_from_the_next_episode_on():
     observation = np.array([0.1, 0.2, 0.3, 0.4, 0.5], np.float32)
     _, state = agent(observation)
     second, _ = agent(observation, state)
-    set_vector(agent.module, torch.zeros(913))
+    set_vector(agent.module, torch.zeros(num_parameters(agent.module)))
     assert np.array_equal(agent(observation, state)[0], second)
     assert agent(observation)[0] == 0.0
 

@@ -1,9 +1,11 @@
+import hashlib
 import json
 import subprocess
 
 import torch
 
 from anx.experiment import identity
+from anx.zoo.shipped import find_shipped
 
 
 def test_a_start_says_its_code_versions_hardware_command_and_seed():
@@ -33,6 +35,14 @@ def test_the_commit_is_that_of_the_checkout_and_a_change_shows(monkeypatch, tmp_
     assert start["uncommitted_changes"] is False
     module.write_text("changed")
     assert identity.identify([], 0)["uncommitted_changes"] is True
+
+
+def test_a_start_from_weights_says_which_they_were(tmp_path):
+    assert identity.identify([], 0)["weights"] is None
+    file = find_shipped("anx:cartpole", "weights")
+    shipped = identity.identify([], 0, "anx:cartpole")["weights"]
+    assert shipped == {"path": "anx:cartpole", "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+    assert identity.identify([], 0, str(file))["weights"] == {"path": str(file), "sha256": shipped["sha256"]}
 
 
 def test_a_resumed_run_adds_its_start(tmp_path):

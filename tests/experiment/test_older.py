@@ -20,7 +20,7 @@ from anx.experiment.files.trust import check_agent_config
 from anx.experiment.files.weights import CONFIG, load_into, read_checkpoint, read_weights
 from anx.population import get_vector, set_vector
 
-SHIPPED = Path(__file__).parents[2] / "agents" / "cartpole.safetensors"
+OLDER = Path(__file__).parents[1] / "data" / "before_heads.safetensors"  # the first agent that shipped
 
 LSTM = {"weight_ih": (32, 2), "weight_hh": (32, 8), "bias_ih": (32,), "bias_hh": (32,)}
 CART_POLE = {f"neuron.cell.{name}": shape for name, shape in LSTM.items()}
@@ -113,11 +113,11 @@ def test_an_older_checkpoint_is_read_alike(tmp_path, overrides, shapes):
     assert torch.equal(get_vector(agent), vector)
 
 
-def test_the_agent_that_ships_is_as_it_was_and_is_read_as_what_it_is():
-    assert hashlib.sha256(SHIPPED.read_bytes()).hexdigest().startswith("dfccd0ae33b9")
-    weights, raw = read_weights(SHIPPED), load_file(SHIPPED)
+def test_an_older_file_is_as_it_was_and_is_read_as_what_it_is():
+    assert hashlib.sha256(OLDER.read_bytes()).hexdigest().startswith("b28143e414d3")
+    weights, raw = read_weights(OLDER), load_file(OLDER)
     agent, _ = make_agent()
-    load_into(agent.float(), weights, SHIPPED)
+    load_into(agent.float(), weights, OLDER)
     vector = torch.cat([raw[name].flatten() for name in (*CART_POLE, "policy.layers.0.weight", "policy.layers.0.bias")])
     assert torch.equal(get_vector(agent), vector)
 

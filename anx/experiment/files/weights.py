@@ -17,8 +17,9 @@ from anx.agent.layout import as_published, converted
 from anx.errors import ConfigError
 from anx.experiment.files.older import is_headless, renewed, renewed_checkpoint, renewed_state
 from anx.experiment.files.plain import check_plain, read_yaml
-from anx.files import whole
+from anx.files import hash_of, whole
 from anx.population import num_parameters, set_vector
+from anx.zoo.shipped import find_shipped, is_shipped
 
 CONFIG = "anx.config"  # key of the configuration in a .safetensors file's metadata
 
@@ -32,8 +33,8 @@ class Weights(NamedTuple):
 
 
 def read_weights(path: str | Path, key: str = "weights") -> Weights:
-    """Read an agent's weights; what is wrong with the file is said in one line."""
-    path = find_file(path, key)
+    """Read an agent's weights, from a file or anx:NAME; what is wrong with them is said in one line."""
+    path = find_weights(path, key)
     if path.suffix == ".npz":
         return _read_npz(path, key)
     if path.suffix == ".safetensors":
@@ -44,6 +45,16 @@ def read_weights(path: str | Path, key: str = "weights") -> Weights:
         state = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
         return Weights(None, state, checkpoint.get("config"))
     raise ConfigError(f"{key}={path} must end in .ckpt, .safetensors or .npz")
+
+
+def find_weights(path: object, key: str = "weights") -> Path:
+    """The file that holds an agent's weights; that of one that ships is called anx:NAME."""
+    return find_shipped(path, key) if is_shipped(path) else find_file(path, key)
+
+
+def identify_weights(path: str | Path) -> dict[str, str]:
+    """What tells weights from all others: as they are called, and the hash of their file."""
+    return {"path": str(path), "sha256": hash_of(find_weights(path))}
 
 
 def find_file(path: object, key: str) -> Path:

@@ -1,0 +1,171 @@
+"""`python -m anx.reproduce zoo`: what the agents that ship score under every perturbation -> tables, Markdown, YAML."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from anx.agent.agent import Agent
+from anx.commands.output import find_output
+from anx.errors import ConfigError
+from anx.experiment.config.values import check_integer
+from anx.experiment.evaluation import build_evaluation
+from anx.experiment.file_base import find_base
+from anx.experiment.files.weights import identify_weights
+from anx.files import write_whole
+from anx.perturb.base import Perturbation
+from anx.population import num_parameters
+from anx.rollout.base import Rollout
+from anx.rollout.evaluation import evaluate, summarise
+from anx.seeds import LARGEST
+from anx.views.table import Table, make_console, print_table, to_markdown
+from anx.zoo.shipped import PREFIX, shipped_names
+from anx.zoo.table import Score, Shipped, read_table, write_table
+
+log = logging.getLogger(__name__)
+
+INTRODUCTION = """\
+# The agents that ship
+
+Each plays wherever `weights=` is read, `python -m anx.evaluate weights=anx:cartpole 'perturbations=[shuffle]'`, in
+`anx.load("anx:cartpole")`, and a training can start from it. Mean return and its standard error over fresh episodes,
+written by `python -m anx.reproduce zoo table=anx/zoo/zoo.yaml output=docs/zoo.md`."""
+
+Zoo = dict[str, Shipped]
+
+
+class Playable(NamedTuple):
+    """An agent, and what befalls its inputs."""
+
+    agent: Agent
+    rollout: Rollout
+    perturbations: list[Perturbation]
+
+
+def reproduce_zoo(config: DictConfig) -> None:
+    """Play every chosen agent under every perturbation; print the scores, and write them as soon as they are there.
+
+    Runs inside `hydra.main`, whose search path for configs it composes the evaluations from.
+    """
+    if config.episodes is not None:
+        check_integer("episodes", config.episodes, least=1)
+    check_integer("seed", config.seed, least=0, most=LARGEST)
+    table, output = find_output(config.table, ".yaml", "table"), find_output(config.output, ".md")
+    zoo = read_table()
+    # All at once: what is wrong must not show after hours.
+    built = {
+        (name, inputs): build(config, name, overrides)
+        for name in chosen_agents(config, zoo)
+        for inputs, overrides in config.inputs.items()
+    }
+    for (name, _), playable in built.items():
+        zoo[name] = of_its_file(name, zoo[name], playable.agent)
+    try:
+        for done, ((name, inputs), playable) in enumerate(built.items(), 1):
+            score = play(playable, config.episodes or zoo[name].episodes, config.seed)
+            zoo[name].scores[inputs] = score
+            write(zoo, config.inputs, table, output)
+            log.info("%d of %d: %s%s, %s: %s", done, len(built), PREFIX, name, inputs, in_words(score))
+    except KeyboardInterrupt:
+        log.info("interrupted; what has been played stands in the tables")
+        raise SystemExit(130) from None
+    finally:
+        print_table(make_console(), scores_table(zoo, config.inputs))
+        write(zoo, config.inputs, table, output)
+
+
+def chosen_agents(config: DictConfig, zoo: Zoo) -> list[str]:
+    """The names of the agents that are to play."""
+    ships = shipped_names()
+    if config.agents is None:
+        names = ships
+    else:
+        names = list(config.agents) if OmegaConf.is_list(config.agents) else [config.agents]
+    for name in names:
+        if name not in ships:
+            raise ConfigError(f"agents={name} does not ship; allowed: {', '.join(ships)}")
+        if name not in zoo:
+            raise ConfigError(f"agents={name} has no row in anx/zoo/zoo.yaml that says how it was trained")
+    return names
+
+
+def build(config: DictConfig, name: str, overrides: Sequence[str]) -> Playable:
+    """What `anx.evaluate weights=anx:NAME OVERRIDE ...` would build."""
+    weights = f"{PREFIX}{name}"
+    evaluation = hydra.compose(find_base(weights, (), None), list(overrides))
+    evaluation.weights, evaluation.device = weights, config.device
+    return Playable(*build_evaluation(evaluation))
+
+
+def of_its_file(name: str, row: Shipped, agent: Agent) -> Shipped:
+    """A row, with what is known of the agent's file; scores of another file are none of this one's."""
+    row.parameters, sha256 = num_parameters(agent), identify_weights(f"{PREFIX}{name}")["sha256"]
+    if row.sha256 != sha256:
+        row.sha256, row.scores = sha256, {}
+    return row
+
+
+def play(playable: Playable, episodes: int, seed: int) -> Score:
+    """What an agent's returns come to."""
+    with closing(playable.rollout) as rollout:
+        summary = summarise(evaluate(playable.agent, rollout, episodes, seed, playable.perturbations).returns)
+    return Score(mean=round(summary["mean"], 2), sem=round(summary["sem"], 2), episodes=episodes)
+
+
+def write(zoo: Zoo, inputs: Mapping[str, Sequence[str]], table: Path | None, output: Path | None) -> None:
+    """Write the tables that are asked for."""
+    if table:
+        write_table(table, zoo)
+    if output:
+        write_whole(output, markdown(zoo, inputs))
+
+
+def in_words(score: Score | None) -> str:
+    """The mean and its standard error."""
+    return f"{score['mean']:.1f} ± {score['sem']:.1f}" if score else "-"
+
+
+def scores_table(zoo: Zoo, inputs: Mapping[str, Sequence[str]]) -> Table:
+    """An agent a row, a column for what befalls its inputs."""
+    rows = []
+    for name, row in zoo.items():
+        episodes = sorted({score["episodes"] for score in row.scores.values()})
+        rows.append([f"{PREFIX}{name}", *(in_words(row.scores.get(each)) for each in inputs)])
+        rows[-1].append(", ".join(f"{each:,}" for each in episodes) or "-")
+    return Table(["agent", *inputs, "episodes"], rows, "l" + "r" * (len(inputs) + 1))
+
+
+def training_table(zoo: Zoo) -> Table:
+    """An agent a row: how it came to be."""
+    rows = [
+        [
+            f"{PREFIX}{name}",
+            row.experiment,
+            f"{row.parameters:,}",
+            str(row.seed),
+            "-" if row.steps is None else f"{row.steps:,}",
+            "-" if row.core_hours is None else f"{row.core_hours:g}",
+            "-" if row.curve is None else f"[{row.curve}]({row.curve})",
+        ]
+        for name, row in zoo.items()
+    ]
+    header = ["agent", "experiment", "parameters", "seed", "environment steps", "core-hours", "curve"]
+    return Table(header, rows, "llrrrrl", "How they were trained")
+
+
+def markdown(zoo: Zoo, inputs: Mapping[str, Sequence[str]]) -> str:
+    """Everything that is known of the agents that ship."""
+    commands = "\n".join(f"{row.command}  # {PREFIX}{name}" for name, row in zoo.items())
+    meanings = [[each, f"`{' '.join(overrides)}`" if overrides else "none"] for each, overrides in inputs.items()]
+    parts = [
+        INTRODUCTION,
+        to_markdown(scores_table(zoo, inputs)),
+        to_markdown(Table(["inputs", "options of anx.evaluate"], meanings, "ll")),
+        to_markdown(training_table(zoo)),
+        f"```sh\n{commands}\n```",
+    ]
+    return "\n\n".join(parts) + "\n"
