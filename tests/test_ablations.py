@@ -96,7 +96,7 @@ def test_several_at_once_all_take_effect():
     assert agent.neuron.layer.weight.shape == (8, 4 * 1)  # four inputs, no action
     assert isinstance(agent.pooler.table, torch.nn.Parameter)
     assert agent.pooler.activation == "softmax"
-    assert num_parameters(agent) == (4 * 8 + 8) + 16 * 8 + 2 * 8 * 32 + (16 + 1)
+    assert num_parameters(agent) == (4 * 8 + 8) + 16 * 8 + 8 * 8 + (16 + 1)
 
 
 def latents(*overrides):
@@ -130,7 +130,7 @@ def test_learned_queries_are_parameters_and_fixed_ones_are_the_sinusoidal_table(
     assert "pooler.table" not in dict(fixed.named_parameters())
     assert torch.equal(fixed.pooler.table, sinusoidal_table(16, 8).double())
     assert dict(learned.named_parameters())["pooler.table"].shape == (16, 8)
-    assert num_parameters(learned) == 913 + 16 * 8
+    assert num_parameters(learned) == 433 + 16 * 8
 
 
 @pytest.mark.parametrize(("ablation", "names"), [("train_shuffled", ["Shuffle"]), ("fnn", [])])

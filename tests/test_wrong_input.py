@@ -132,12 +132,12 @@ def test_a_run_refuses_a_checkpoint_that_another_configuration_left(refused, mon
     capsys.readouterr()
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
     popsize = refused(anx.commands.run.main, *base, "optimizer.popsize=10", f"ckpt_path={last}")
-    assert "optimizer.popsize=10, but ckpt_path was trained with optimizer.popsize=8" in popsize
+    assert "optimizer.popsize=10, but ckpt_path was trained with optimizer.popsize=16" in popsize
     assert "pooler.num_queries" in refused(anx.commands.run.main, *base, "pooler.num_queries=4", f"ckpt_path={last}")
 
 
 EVALUATIONS = {
-    "weights of another architecture": (["weights=ant.npz"], ["ant.npz has 2504 parameters", "this agent has 913"]),
+    "weights of another architecture": (["weights=ant.npz"], ["ant.npz has 2504 parameters", "this agent has 433"]),
     "an npz without params": (["weights=other.npz"], ["other.npz has no array `params`", "weights"]),
     "no weights": ([], ["weights"]),
     "no episodes": (["weights=own.npz", "episodes=0"], ["episodes=0", "at least 1"]),

@@ -30,7 +30,8 @@ class LSTMNeuron(nn.Module):
 
     def as_published(self) -> nn.Module:
         """A neuron like this one with the authors' two biases."""
-        return LSTMNeuron(self.value_size, self.cell.input_size - self.value_size, self.key_size)
+        action_size = self.cell.input_size - self.value_size
+        return LSTMNeuron(self.value_size, action_size, self.key_size, one_bias=False)
 
     def converted(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """Weights with one bias or two -> with as many as this one has."""

@@ -8,7 +8,6 @@ from anx.errors import ConfigError
 from anx.seeds import SEARCH
 from anx.solvers.base import Array, check_sizes
 
-
 Shaping = Literal["ranks", "normalised"]
 
 

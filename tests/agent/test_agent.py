@@ -47,8 +47,8 @@ def test_a_plain_mlp_fails_the_same_test():
 @pytest.mark.parametrize(
     ("overrides", "size"),
     [
-        (["+experiment=cartpole"], 913),
-        (["+experiment=ant"], 2504),
+        (["+experiment=cartpole"], 433),
+        (["+experiment=ant"], 1977),
         (["+experiment=pong"], 13480),
         (["+experiment=car_racing"], 7212),
         (["+experiment=ant", "+ablation=fnn"], 2248),

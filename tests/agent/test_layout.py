@@ -10,7 +10,7 @@ from anx.agent.pooler import AttentionPooler
 from anx.experiment.files.weights import Weights, load_into, read_weights
 from anx.population import get_vector, num_parameters
 
-LIVE = ("pooler.message_size=null", "neuron.one_bias=true")
+PUBLISHED = "+ablation=published_layout"
 CLOSE = 1e-6  # of actions; 1,000 steps of an LSTM add up rounding
 
 
@@ -28,8 +28,8 @@ def actions_of(agent, steps=1000):
 
 @pytest.mark.parametrize(("experiment", "published", "live"), [("cartpole", 913, 433), ("ant", 2504, 1977)])
 def test_dead_weights_can_be_left_out_and_put_back_and_every_action_stays(experiment, published, live):
-    theirs, _ = make_agent(f"+experiment={experiment}")
-    ours, _ = make_agent(f"+experiment={experiment}", *LIVE)
+    theirs, _ = make_agent(f"+experiment={experiment}", PUBLISHED)
+    ours, _ = make_agent(f"+experiment={experiment}")
     assert (num_parameters(theirs), num_parameters(ours)) == (published, live)
     ours.load_state_dict(converted(theirs.state_dict(), ours))
     torch.testing.assert_close(actions_of(ours), actions_of(theirs), rtol=0, atol=CLOSE)
@@ -63,8 +63,8 @@ def test_messages_that_are_too_short_for_the_keys_are_refused():
 
 def test_a_published_vector_goes_into_an_agent_without_dead_weights(reference):
     path = reference("cartpole_pi.npz")
-    theirs, _ = make_agent("+experiment=cartpole")
-    ours, _ = make_agent("+experiment=cartpole", *LIVE)
+    theirs, _ = make_agent("+experiment=cartpole", PUBLISHED)
+    ours, _ = make_agent("+experiment=cartpole")
     for agent in (theirs, ours):
         load_into(agent, read_weights(path), path)
     assert np.prod(get_vector(ours).shape) == 433
@@ -72,8 +72,8 @@ def test_a_published_vector_goes_into_an_agent_without_dead_weights(reference):
 
 
 def test_a_file_of_one_layout_starts_an_agent_of_the_other():
-    theirs, _ = make_agent("+experiment=cartpole")
-    ours, _ = make_agent("+experiment=cartpole", *LIVE)
+    theirs, _ = make_agent("+experiment=cartpole", PUBLISHED)
+    ours, _ = make_agent("+experiment=cartpole")
     load_into(ours, Weights(None, theirs.state_dict(), None), "agent.safetensors")
     torch.testing.assert_close(actions_of(ours), actions_of(theirs), rtol=0, atol=CLOSE)
     assert num_parameters(as_published(ours)) == num_parameters(theirs)

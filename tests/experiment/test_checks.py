@@ -59,7 +59,8 @@ def test_every_experiment_composes_at_every_budget_and_its_search_starts(experim
     config = compose(f"+experiment={experiment}", f"+budget={budget}")
     check(config)
     solver = instantiate(config.optimizer)(3)  # a covariance of thousands would take seconds
-    assert solver.popsize == config.budgets[budget].popsize
+    sizes = config.budgets[budget]
+    assert solver.popsize == (sizes.pairs if solver.pairs else sizes.popsize)
     assert config.trainer.max_steps == config.budgets[budget].generations
 
 
@@ -76,7 +77,7 @@ def test_the_default_run_is_the_cartpole_experiment():
 
 
 def test_the_papers_budget_is_the_papers():
-    config = compose("+experiment=cartpole", "+budget=paper")
+    config = compose("+experiment=cartpole", "+budget=paper", "optimizer=cmaes")
     assert (config.optimizer.popsize, config.learner.rollouts, config.trainer.max_steps) == (256, 16, 14000)
     assert (config.optimizer.sigma0, config.pooler.num_queries) == (0.1, 16)
 

@@ -56,6 +56,9 @@ BEFORE = {
 each_before = pytest.mark.parametrize(("overrides", "shapes"), BEFORE.values(), ids=BEFORE)
 
 
+PUBLISHED = ["pooler.message_size=32", "+neuron.one_bias=false"]  # agents had all of the authors' weights
+
+
 def fill(shapes):
     """A random flat vector, and the same numbers by name."""
     sizes = [torch.Size(shape).numel() for shape in shapes.values()]
@@ -66,7 +69,7 @@ def fill(shapes):
 
 def said_before(overrides, *without):
     """What an older version's file says of its agent."""
-    config = compose(*overrides)
+    config = compose(*overrides, "pooler.message_size=32")
     parts = {key: config[key] for key in ("name", *AGENT_KEYS) if key not in ("head", *without)}
     said = OmegaConf.to_container(OmegaConf.create(parts), resolve=True)
     said["neuron"].pop("apart", None)
@@ -98,7 +101,7 @@ def test_an_agent_in_an_older_file_is_the_one_of_its_flat_vector(tmp_path, overr
     agent = build_agent(OmegaConf.create(weights.config), env)
     load_into(agent, weights, path)
     assert torch.equal(get_vector(agent), vector)
-    other, _ = make_agent(*overrides)
+    other, _ = make_agent(*overrides, *PUBLISHED)
     set_vector(other.float(), vector)
     assert torch.equal(act(agent, env), act(other, env))
 
@@ -108,7 +111,7 @@ def test_an_older_checkpoint_is_read_alike(tmp_path, overrides, shapes):
     vector, state = fill(shapes)
     named = {f"agent.{name}": value for name, value in state.items()}
     torch.save({"state_dict": named, "config": said_before(overrides)}, tmp_path / "last.ckpt")
-    agent, _ = make_agent(*overrides)
+    agent, _ = make_agent(*overrides, *PUBLISHED)
     load_into(agent.float(), read_weights(tmp_path / "last.ckpt"), "last.ckpt")
     assert torch.equal(get_vector(agent), vector)
 
@@ -116,7 +119,7 @@ def test_an_older_checkpoint_is_read_alike(tmp_path, overrides, shapes):
 def test_an_older_file_is_as_it_was_and_is_read_as_what_it_is():
     assert hashlib.sha256(OLDER.read_bytes()).hexdigest().startswith("b28143e414d3")
     weights, raw = read_weights(OLDER), load_file(OLDER)
-    agent, _ = make_agent()
+    agent, _ = make_agent(*PUBLISHED)
     load_into(agent.float(), weights, OLDER)
     vector = torch.cat([raw[name].flatten() for name in (*CART_POLE, "policy.layers.0.weight", "policy.layers.0.bias")])
     assert torch.equal(get_vector(agent), vector)

@@ -32,7 +32,7 @@ def test_an_agent_goes_into_a_file_and_comes_back_with_its_config(tmp_path):
 def test_a_flat_vector_fills_the_parameters_in_order(tmp_path):
     vector = np.arange(913, dtype=np.float32)
     np.savez(tmp_path / "agent.npz", params=vector)
-    agent, _ = make_agent()
+    agent, _ = make_agent("+ablation=published_layout")
     load_into(agent, read_weights(tmp_path / "agent.npz"), "agent.npz")
     assert get_vector(agent).tolist() == vector.tolist()
     assert agent.neuron.cell.weight_ih[0].tolist() == [0, 1]
@@ -116,7 +116,7 @@ def test_what_is_no_path_is_refused(path):
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, 1e300])
 def test_weights_that_are_not_numbers_are_refused(tmp_path, wrong):
     agent, _ = make_agent()
-    vector = np.zeros(913)
+    vector = np.zeros(433)
     vector[[5, 7]] = wrong
     np.savez(tmp_path / "agent.npz", params=vector)
     with pytest.raises(ConfigError, match="params holds 2 numbers that are infinite or not a number"):
@@ -173,7 +173,7 @@ def test_a_file_that_cannot_be_finished_leaves_the_older_one(tmp_path):
 def test_weights_of_another_architecture_are_refused_with_both_sizes(tmp_path):
     np.savez(tmp_path / "agent.npz", params=np.zeros(2504, np.float32))
     agent, _ = make_agent()
-    with pytest.raises(ConfigError, match="has 2504 parameters, this agent has 913"):
+    with pytest.raises(ConfigError, match="has 2504 parameters, this agent has 433"):
         load_into(agent, read_weights(tmp_path / "agent.npz"), "agent.npz")
 
 

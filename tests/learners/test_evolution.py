@@ -81,19 +81,19 @@ def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(tmp_path, optimizer,
 
 
 def test_a_checkpoint_holds_the_search_as_data_and_refuses_other_settings(tmp_path):
-    run(tmp_path, "trainer.max_steps=1")
+    run(tmp_path, "optimizer=cmaes", "trainer.max_steps=1")
     last = tmp_path / "checkpoints" / "last.ckpt"
     (state,) = torch.load(last, weights_only=True)["optimizer_states"]
-    assert state["solver"]["state"]["sampler"]["C"].shape == (913, 913)
+    assert state["solver"]["state"]["sampler"]["C"].shape == (433, 433)
     with pytest.raises(
         ConfigError, match=r"optimizer\.sigma0=0\.2, but ckpt_path was trained with optimizer\.sigma0=0\.1"
     ):
-        run(tmp_path, "trainer.max_steps=2", f"ckpt_path={last}", "optimizer.sigma0=0.2")
+        run(tmp_path, "optimizer=cmaes", "trainer.max_steps=2", f"ckpt_path={last}", "optimizer.sigma0=0.2")
     checkpoint = torch.load(last, weights_only=True)
     checkpoint["optimizer_states"] = [{"solver": torch.zeros(9, dtype=torch.uint8), "name": "CMAES", "popsize": 8}]
     torch.save(checkpoint, last)
     with pytest.raises(ConfigError, match="ckpt_path is of an older version"):
-        run(tmp_path, "trainer.max_steps=2", f"ckpt_path={last}")
+        run(tmp_path, "optimizer=cmaes", "trainer.max_steps=2", f"ckpt_path={last}")
 
 
 def test_a_run_that_an_older_version_started_goes_on(tmp_path):
@@ -147,7 +147,7 @@ def test_processes_whose_populations_have_come_apart_end_with_an_error():
     learner._gather = lambda digest: torch.stack([digest, digest + 1])
     learner.trainer = SimpleNamespace(global_step=7, global_rank=0, world_size=2)
     with pytest.raises(ConfigError, match="process 1 asked for other candidates than process 0 in generation 7"):
-        learner._roll_out(torch.zeros(4, 913), 0)
+        learner._roll_out(torch.zeros(4, 433), 0)
 
 
 def test_a_run_logs_what_the_interface_names(tmp_path):

@@ -172,7 +172,7 @@ def test_a_trace_is_the_episode_that_the_rollout_plays():
 def test_watching_leaves_the_agent_as_it_was():
     agent, env = make_agent()
     before = get_vector(agent).clone()
-    moment = next(DeviceRollout(agent, env).watch(torch.zeros(913), 3))
+    moment = next(DeviceRollout(agent, env).watch(torch.zeros(433), 3))
     assert moment.action.dtype == torch.float32
     assert float(moment.action) == 0
     assert torch.equal(get_vector(agent), before)  # double precision, other parameters

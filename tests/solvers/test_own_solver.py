@@ -78,5 +78,5 @@ def test_candidates_of_another_shape_are_refused_in_one_line(mine, tmp_path, cap
     file.write_text(file.read_text().replace("(self.popsize, len(self.mean))", "(len(self.mean), self.popsize)"))
     file.write_text(file.read_text().replace("return self.mean + ", "return "))
     assert mine("trainer.max_steps=1", folder="run") == 2
-    said = "ask() of the solver Mine has the shape (913, 8); it must be (8, 913)"
+    said = "ask() of the solver Mine has the shape (433, 8); it must be (8, 433)"
     assert said in capsys.readouterr().err

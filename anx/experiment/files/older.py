@@ -24,6 +24,7 @@ SINCE = {
     "head": {"_target_": "anx.agent.head.LinearHead"},
 }
 
+LSTM = "anx.agent.neuron.LSTMNeuron"
 LAST_LAYER = re.compile(r"policy\.(read|layers\.(\d+))\.(weight|bias)")  # what a policy ended with before it had a head
 
 
@@ -72,6 +73,20 @@ def renewed_state(state: dict[str, Tensor], prefix: str = "") -> dict[str, Tenso
     return {new + name.removeprefix(old) if name.startswith(old) else name: value for name, value in state.items()}
 
 
+def with_both_biases(config: Any, state: dict[str, Tensor], prefix: str = "") -> Any:
+    """What is said of an agent with these weights: an LSTM of which nothing more was said had two biases, now one.
+
+    Args:
+        config: renewed.
+        state: weights by name.
+        prefix: of the agent's names.
+    """
+    neuron = config.get("neuron") if isinstance(config, dict) else None
+    if not isinstance(neuron, dict) or f"{prefix}neuron.cell.bias_hh" not in state:
+        return config
+    return {**config, "neuron": {"one_bias": False, **neuron}} if neuron.get("_target_") == LSTM else config
+
+
 def renewed_checkpoint(checkpoint: dict[str, Any]) -> dict[str, Any]:
     """A run's checkpoint, as the run would write it today."""
     config, state = checkpoint.get("config"), checkpoint["state_dict"]
@@ -79,5 +94,5 @@ def renewed_checkpoint(checkpoint: dict[str, Any]) -> dict[str, Any]:
     if is_headless(config):
         new["state_dict"] = renewed_state(state, "agent.")
     for key in {"config", "run"} & set(checkpoint):
-        new[key] = renewed(checkpoint[key])
+        new[key] = with_both_biases(renewed(checkpoint[key]), state, "agent.")
     return new

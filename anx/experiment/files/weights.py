@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from anx.agent.agent import Agent
 from anx.agent.layout import as_published, converted
 from anx.errors import ConfigError
-from anx.experiment.files.older import is_headless, renewed, renewed_checkpoint, renewed_state
+from anx.experiment.files.older import is_headless, renewed, renewed_checkpoint, renewed_state, with_both_biases
 from anx.experiment.files.plain import check_plain, read_yaml
 from anx.files import hash_of, whole
 from anx.population import num_parameters, set_vector
@@ -123,7 +123,7 @@ def _read_safetensors(path: Path, key: str) -> Weights:
     except Exception as error:  # what is no .safetensors file can fail anywhere in its reader
         raise ConfigError(f"{key}={path} is not a whole .safetensors file ({error})") from None
     said = read_yaml(config, f"{key}={path}") if config else None
-    return Weights(None, renewed_state(state) if is_headless(said) else state, renewed(said))
+    return Weights(None, renewed_state(state) if is_headless(said) else state, with_both_biases(renewed(said), state))
 
 
 def load_into(agent: Agent, weights: Weights, path: str | Path, key: str = "weights") -> None:
@@ -156,7 +156,7 @@ def in_layout_of(agent: Agent, weights: Weights) -> Weights:
     if weights.vector is not None:
         if weights.vector.numel() == num_parameters(agent):
             return weights
-        published = as_published(agent)
+        published = as_published(agent).double()  # products of weights, worked out exactly
         if weights.vector.numel() != num_parameters(published):
             return weights
         set_vector(published, weights.vector)
