@@ -133,7 +133,7 @@ def test_what_is_made_has_the_weights_that_the_configuration_names():
     made = anx.make(anx.compose(f"weights={SHIPPED}", SHORT)).agent
     loaded = anx.load(SHIPPED, SHORT)
     ours, theirs = (anx.evaluate(each, episodes=2).returns for each in (made, loaded))
-    assert ours.tolist() == theirs.tolist()
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-3)  # in two layouts of its weights
 
 
 def test_a_flat_vector_is_loaded_with_its_experiment(tmp_path):
