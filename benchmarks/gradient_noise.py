@@ -5,7 +5,7 @@
 
 Two generations around one mean give two estimates of one gradient. Of an estimate's squared length, what two have
 in common, the mean of their dot products, is signal, the rest is noise, which falls as the steps grow. The gradient
-noise scale (McCandlish et al. 2018, appendix A) is the steps that make both equal: the fewer, the less a training costs.
+noise scale (McCandlish et al. 2018, appendix A) is the steps that make both equal; the fewer, the cheaper a training.
 """
 
 import argparse
