@@ -28,6 +28,20 @@ class LSTMNeuron(nn.Module):
         if one_bias:
             self.cell.register_parameter("bias_hh", None)
 
+    def as_published(self) -> nn.Module:
+        """A neuron like this one with the authors' two biases."""
+        return LSTMNeuron(self.value_size, self.cell.input_size - self.value_size, self.key_size)
+
+    def converted(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Weights with one bias or two -> with as many as this one has."""
+        one, other = weights["cell.bias_ih"], weights.get("cell.bias_hh")
+        if (other is None) == (self.cell.bias_hh is None):
+            return weights
+        if other is None:
+            return {**weights, "cell.bias_hh": torch.zeros_like(one)}
+        rest = {name: value for name, value in weights.items() if name != "cell.bias_hh"}
+        return {**rest, "cell.bias_ih": one + other}
+
     def initial_state(self, num_inputs: int) -> State:
         """The hidden and the cell state, each [N, K], at the start of an episode."""
         zeros = self.cell.weight_hh.new_zeros(num_inputs, self.key_size)

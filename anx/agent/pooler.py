@@ -1,6 +1,7 @@
 """Poolers: what N neurons say -> a latent code of fixed size."""
 
 import math
+from functools import partial
 from typing import Literal
 
 import torch
@@ -23,6 +24,9 @@ def same_in_any_order(total: Tensor) -> Tensor:
     The order of a sum shows in its last bits, and a chaotic world makes two different episodes of that.
     """
     return round_to_20_bits(total) if total.dtype == torch.float64 else total
+
+
+PUBLISHED_MESSAGE = 32  # features of the authors' messages for scalars
 
 
 class AttentionPooler(nn.Module):
@@ -74,9 +78,26 @@ class AttentionPooler(nn.Module):
             raise ValueError(f"activation={activation} is not one of tanh, softmax")
         if output not in ("tanh", "relu_layer_norm"):
             raise ValueError(f"output={output} is not one of tanh, relu_layer_norm")
+        # The same in the layout of all published agents, which have messages of 32 features where queries are short.
+        self.as_published = partial(
+            AttentionPooler,
+            key_size,
+            value_size,
+            num_queries=num_queries,
+            query_size=query_size,
+            queries=queries,
+            message_size=message_size or PUBLISHED_MESSAGE,
+            value_message_size=value_message_size,
+            activation=activation,
+            bias=bias,
+            scale=scale,
+            output=output,
+            gain=gain,
+        )
         self.activation = activation
         self.output = output
         self.gain = gain
+        self.scale = scale
         self.temperature = math.sqrt(message_size or key_size) if scale else 1.0
         self.latent_shape = (num_queries, value_message_size or value_size)
         self.table: Tensor
@@ -94,6 +115,53 @@ class AttentionPooler(nn.Module):
         # (Wq Q)(Wk k + b)^T = (Wq Q Wk) k^T + (Wq Q) b^T: with few queries it is cheaper to move Wk to their side,
         # once an agent instead of once an input and step.
         self.folds_key = not message_size or num_queries * key_size < message_size * (key_size + num_queries)
+
+    def converted(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Weights with or without projected keys -> as this pooler has them.
+
+        Queries (Wq q + bq) and keys (Wk k + bk) meet in q Wq^T Wk k + bq Wk k + q Wq^T bk + bq bk.
+
+        Raises:
+            ValueError: its messages are shorter than the keys.
+        """
+        wq, bq = weights["query.weight"], weights.get("query.bias")  # [d, Q], [d]
+        if ("key.weight" in weights) == (self.key is not None):
+            return weights
+        kept = {name: value for name, value in weights.items() if name.split(".")[0] not in ("query", "key", "offset")}
+        size = len(wq) if self.key is None else self.key.weight.shape[1]
+        factor = self.temperature / math.sqrt(size) if self.scale else 1.0
+        if self.key is None:
+            wk, bk = weights["key.weight"], weights.get("key.bias")  # [d, K], [d]
+            kept["query.weight"] = factor * wk.T @ wq
+            if bq is not None and bk is not None:
+                kept["query.bias"] = factor * wk.T @ bq
+                if self.offset is not None:
+                    kept["offset.weight"], kept["offset.bias"] = factor * (bk @ wq)[None], factor * (bk @ bq)[None]
+            return kept
+        return kept | self._with_keys(weights, factor)
+
+    def _with_keys(self, weights: dict[str, Tensor], factor: float) -> dict[str, Tensor]:
+        """Weights without projected keys -> queries and keys that are projected: keys are copied, and their bias is a
+        feature of its own, which is 1."""
+        assert self.key is not None
+        wq = weights["query.weight"]  # [K, Q]
+        offset = "offset.weight" in weights
+        if len(wq) + offset > len(self.key.weight):
+            raise ValueError(f"message_size={len(self.key.weight)} must be at least {len(wq) + offset}")
+        message, size = self.key.weight.shape
+        projected = {
+            "query.weight": wq.new_zeros(message, wq.shape[1]),
+            "key.weight": torch.eye(message, size, dtype=wq.dtype),
+        }
+        projected["query.weight"][:size] = factor * wq
+        if "query.bias" in weights:
+            projected["query.bias"], projected["key.bias"] = wq.new_zeros(message), wq.new_zeros(message)
+            projected["query.bias"][:size] = factor * weights["query.bias"]
+        if offset:
+            projected["query.weight"][size] = factor * weights["offset.weight"][0]
+            projected["query.bias"][size] = factor * weights["offset.bias"][0]
+            projected["key.bias"][size] = 1
+        return projected
 
     def prepare(self) -> Prepared:
         """What attention needs that no input changes: queries [M, K or d] and their offsets [M]."""

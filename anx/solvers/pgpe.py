@@ -23,6 +23,7 @@ class PGPE(Solver):
         ascent: how the mean climbs, `adam` or `clipup`.
         lr: of the mean. Without: 0.45 sigma0 with `adam` (EvoJAX's setting for the paper's cart-pole agent), half of
             the maximum speed with `clipup` (as EvoTorch has it).
+        lr_decay: lr is multiplied by it in every generation.
         momentum: of the mean's steps; beta1 of `adam`.
         max_speed: the longest step of the mean, with `clipup`. Without: a fifteenth of the first search radius,
             sigma0 sqrt(D) (Toklu et al. 2020), which is for hundreds of candidates and generations: a few of either
@@ -42,6 +43,7 @@ class PGPE(Solver):
         sigma0: float = 0.1,
         ascent: Literal["adam", "clipup"] = "adam",
         lr: float | None = None,
+        lr_decay: float = 1.0,
         momentum: float = 0.9,
         max_speed: float | None = None,
         sigma_lr: float = 0.1,
@@ -58,12 +60,15 @@ class PGPE(Solver):
             lr = max_speed / 2 if ascent == "clipup" else 0.45 * sigma0
         if lr <= 0:
             raise ConfigError(f"lr={lr} must be greater than 0")
+        if not 0 < lr_decay <= 1:
+            raise ConfigError(f"lr_decay={lr_decay} must be greater than 0 and at most 1")
         if sigma_lr < 0:
             raise ConfigError(f"sigma_lr={sigma_lr} must be at least 0")
         if not 0 <= sigma_change < 1:
             raise ConfigError(f"sigma_change={sigma_change} must be at least 0 and less than 1")
         self.popsize = popsize
         self.lr = lr
+        self.lr_decay = lr_decay
         self.sigma_lr = sigma_lr
         self.sigma_change = sigma_change
         self.seed = seed
@@ -85,7 +90,7 @@ class PGPE(Solver):
         # ((r+ + r-) / 2 - b) (e^2 - sigma^2) / sigma
         of_mean = (plus - minus) / 2 @ steps / len(steps)  # [D]
         of_sigma = (plus + minus) / 2 @ ((steps**2 - sigma**2) / sigma) / len(steps)  # [D]
-        self._mean = self._mean + self._ascent.step(of_mean, self.lr)
+        self._mean = self._mean + self._ascent.step(of_mean, self.lr * self.lr_decay**self._generation)
         most = self.sigma_change * sigma
         self._sigma = sigma + np.clip(self.sigma_lr * of_sigma, -most, most)
         self._generation += 1

@@ -61,14 +61,22 @@ def test_evolution_from_nothing_reaches_a_score(tmp_path):
 
 @pytest.mark.parametrize(
     ("optimizer", "half"),
-    [("cmaes", 3), ("cmaes", 2), ("cmaes_diagonal", 3), ("nevergrad", 3)],  # every second generation is validated
+    [
+        ("cmaes", 3),
+        ("cmaes", 2),  # every second generation is validated
+        ("cmaes_diagonal", 3),
+        ("nevergrad", 3),
+        ("pgpe learner.episodes=pairs", 3),
+        ("pgpe learner.episodes=groups learner.group_size=4", 3),
+        ("openai_es learner.episodes=independent", 3),
+    ],
 )
 def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(tmp_path, optimizer, half):
-    chosen = f"optimizer={optimizer}"
-    run(tmp_path / "straight", chosen, "trainer.max_steps=6")
-    run(tmp_path / "halves", chosen, f"trainer.max_steps={half}")
+    chosen = f"optimizer={optimizer}".split()
+    run(tmp_path / "straight", *chosen, "trainer.max_steps=6")
+    run(tmp_path / "halves", *chosen, f"trainer.max_steps={half}")
     last = tmp_path / "halves" / "checkpoints" / "last.ckpt"
-    run(tmp_path / "halves", chosen, "trainer.max_steps=6", f"ckpt_path={last}")
+    run(tmp_path / "halves", *chosen, "trainer.max_steps=6", f"ckpt_path={last}")
     assert_equal(weights(tmp_path / "halves"), weights(tmp_path / "straight"))
     ours, theirs = metrics(tmp_path / "halves"), metrics(tmp_path / "straight")
     assert [row["step"] for row in ours] == [row["step"] for row in theirs] == list("012345")

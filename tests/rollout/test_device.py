@@ -245,3 +245,24 @@ def test_impossible_options_are_refused_by_name(options, message):
     agent, env = make_agent()
     with pytest.raises(ValueError, match=message):
         DeviceRollout(agent, env, **options)
+
+
+GROUP = torch.tensor([0, 0, 1, 2, 2, 2])
+
+
+@pytest.mark.parametrize("perturbations", [[], [Shuffle(every=40), Noise(2, 0.5)]])
+@pytest.mark.parametrize(
+    "compile", [False, pytest.param(True, marks=[needs_compiler, pytest.mark.exhaustive])], ids=["plain", "compiled"]
+)
+def test_candidates_of_a_group_play_the_same_episodes_and_other_groups_others(perturbations, compile):
+    agent, _ = make_agent()
+    rollout = DeviceRollout(agent, CartPoleSwingUpHarder(max_steps=120), compile=compile)
+    one = random_population(agent, 1)
+    for episodes in (1, 3):
+        ours = rollout(one.expand(6, -1), episodes, 5, perturbations, group=GROUP)
+        alone = rollout(one, 3 * episodes, 5, perturbations)  # all that they play
+        for candidate, group in enumerate(GROUP.tolist()):
+            own = slice(group * episodes, (group + 1) * episodes)
+            torch.testing.assert_close(ours.returns[candidate], alone.returns[0, own], rtol=0, atol=1e-4)
+            assert torch.equal(ours.steps[candidate], alone.steps[0, own])
+        assert len(alone.returns.unique()) == 3 * episodes

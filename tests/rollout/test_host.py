@@ -221,3 +221,13 @@ def test_compiling_is_for_many_jobs_of_agents_that_merge_nothing(agent):
     step = rollout._compiled_step(jobs, (), 28)  # of two processes
     assert step is not None
     assert rollout._compiled_step(jobs, (), 28) is step
+
+
+@pytest.mark.parametrize("perturbations", [[], [Shuffle(every=2), Noise(3, 0.5)]])
+def test_slots_of_a_group_play_the_same_games_and_other_groups_others(agent, perturbations):
+    one, group = population_of(agent, 1), torch.tensor([0, 0, 2, 1])
+    ours = HostRollout(agent, World(), slots=3)(one.expand(4, -1), 2, 1, perturbations, group=group)
+    alone = HostRollout(agent, World(), slots=3)(one, 6, 1, perturbations)
+    assert torch.equal(ours.returns, alone.returns[0].view(3, 2)[group])
+    assert torch.equal(ours.steps, alone.steps[0].view(3, 2)[group])
+    assert len(alone.returns.unique()) == 6

@@ -45,6 +45,20 @@ def test_pgpe_is_the_papers(options, make_rule, sigma_lr, sigma_change):
         np.testing.assert_allclose(ours.state["sigma"], theirs.sigma, rtol=1e-9)
 
 
+def test_pgpes_learning_rate_decays_from_generation_to_generation():
+    decaying, one = PGPE(D, popsize=12, lr=0.1, lr_decay=0.5), PGPE(D, popsize=12, lr=0.1)
+    fitness = rough(one.ask())
+    for solver in (decaying, one):
+        solver.tell(fitness)
+    np.testing.assert_array_equal(decaying.mean, one.mean)
+    before, halved = one.state, PGPE(D, popsize=12, lr=0.05)
+    halved.state = before
+    for solver in (decaying, halved):
+        solver.tell(fitness)
+    np.testing.assert_allclose(decaying.mean, halved.mean, rtol=1e-12)
+    assert np.abs(halved.mean - before["mean"]).max() > 0.01
+
+
 def test_pgpes_sigma_is_used_coordinate_by_coordinate():
     solver = PGPE(D, popsize=4000)
     wide = {**solver.state, "sigma": np.linspace(0.1, 1, D)}
@@ -134,7 +148,10 @@ def test_adams_first_step_is_the_learning_rate_in_each_coordinate():
         (PGPE, {"max_speed": 1.0}, "max_speed=1.0 is for ascent=clipup; adam has none"),
         (PGPE, {"sigma_lr": -0.1}, "sigma_lr=-0.1 must be at least 0"),
         (PGPE, {"sigma_change": 1.0}, "sigma_change=1.0 must be at least 0 and less than 1"),
-        (OpenAIES, {"lr_decay": 0.0}, "lr_decay=0.0 must be greater than 0 and at most 1"),
+        *(
+            (solver, {"lr_decay": 0.0}, "lr_decay=0.0 must be greater than 0 and at most 1")
+            for solver in (PGPE, OpenAIES)
+        ),
         (OpenAIES, {"sigma_decay": 1.1}, "sigma_decay=1.1 must be greater than 0 and at most 1"),
     ],
 )

@@ -12,6 +12,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from anx.agent.agent import Agent
+from anx.agent.layout import as_published, converted
 from anx.errors import ConfigError
 from anx.experiment.files.older import is_headless, renewed, renewed_checkpoint, renewed_state
 from anx.experiment.files.plain import check_plain, read_yaml
@@ -113,8 +115,9 @@ def _read_safetensors(path: Path, key: str) -> Weights:
     return Weights(None, renewed_state(state) if is_headless(said) else state, renewed(said))
 
 
-def load_into(agent: nn.Module, weights: Weights, path: str | Path, key: str = "weights") -> None:
-    """Put weights into an agent of the same architecture."""
+def load_into(agent: Agent, weights: Weights, path: str | Path, key: str = "weights") -> None:
+    """Put weights into an agent of the same architecture, whichever layout they are in (see `anx.agent.layout`)."""
+    weights = in_layout_of(agent, weights)
     size = num_parameters(agent)
     if weights.vector is not None:
         found = weights.vector.numel()
@@ -134,6 +137,24 @@ def load_into(agent: nn.Module, weights: Weights, path: str | Path, key: str = "
             theirs, ours = (", ".join(sorted(n)) for n in (weights.state.keys() - own.keys(), own.keys()))
             raise ConfigError(f"{key}={path} is of another architecture: it has layers {theirs}; this agent has {ours}")
     raise ConfigError(f"{key}={path} has {found} parameters, this agent has {size}: it is of another architecture")
+
+
+def in_layout_of(agent: Agent, weights: Weights) -> Weights:
+    """Weights in another layout of this architecture -> in the agent's; others as they are."""
+    state = weights.state
+    if weights.vector is not None:
+        if weights.vector.numel() == num_parameters(agent):
+            return weights
+        published = as_published(agent)
+        if weights.vector.numel() != num_parameters(published):
+            return weights
+        set_vector(published, weights.vector)
+        state = published.state_dict()
+    assert state is not None
+    try:
+        return Weights(None, converted(state, agent), weights.config)
+    except (KeyError, ValueError, RuntimeError):  # another architecture, which the caller says
+        return weights
 
 
 def check_finite(tensors: dict[str, Tensor], path: str | Path, key: str) -> None:

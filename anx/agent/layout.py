@@ -1,0 +1,48 @@
+"""Weights of one function in several layouts: with dead weights, as the authors' are, or without."""
+
+import copy
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from anx.agent.agent import Agent
+
+Weights = dict[str, Tensor]  # by name
+
+
+@runtime_checkable
+class Convertible(Protocol):
+    """A component that comes in several layouts."""
+
+    def converted(self, weights: Weights) -> Weights:
+        """Weights in any of its layouts -> the same function's in this one's; ValueError where it has too few."""
+
+    @property
+    def as_published(self) -> Callable[[], nn.Module]:
+        """Makes a component like this one in the authors' layout."""
+
+
+def converted(weights: Weights, agent: Agent) -> Weights:
+    """An agent's weights by name, in any layout -> in that of `agent`.
+
+    Raises:
+        ValueError: they need more numbers than this layout has.
+    """
+    result = dict(weights)
+    for name, part in agent.named_children():
+        if isinstance(part, Convertible):
+            prefix = f"{name}."
+            own = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+            result = {key: value for key, value in result.items() if not key.startswith(prefix)}
+            result |= {prefix + key: value for key, value in part.converted(own).items()}
+    return result
+
+
+def as_published(agent: Agent) -> Agent:
+    """An agent like this one in the authors' layout: what their vectors are of. Its weights are not this one's."""
+    published = copy.deepcopy(agent)
+    for name, part in agent.named_children():
+        if isinstance(part, Convertible):
+            setattr(published, name, part.as_published())
+    return published
