@@ -14,14 +14,6 @@ from anx.agent.agent import Agent
 Weights = dict[str, Tensor]  # by name
 
 
-def converted(self, weights: Weights) -> Weights:
-        """Weights in any of its layouts -> the same function's in this one's; ValueError where it has too few."""
-
-    @property
-    def as_published(self) -> Callable[[], nn.Module]:
-        """Makes a component like this one in the authors' layout."""
-
-
 def converted(weights: Weights, agent: Agent) -> Weights:
     """An agent's weights by name, in any layout -> in that of `agent`.
 
