@@ -11,7 +11,7 @@ COMMANDS = {
     "sweep": "many runs from a file, without an account: tables and a picture",
     "report": "write a run's report.html again",
     "curves": "what several runs logged, in one picture",
-    "reproduce": "the paper's tables beside what given weights score here; reproduce zoo: the agents that ship",
+    "reproduce": "the paper's tables beside what given weights score; reproduce zoo; reproduce ablations",
 }
 HELP = f"""\
 Permutation-invariant agents: train, evaluate, sweep, report.

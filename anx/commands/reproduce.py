@@ -10,6 +10,7 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from anx.agent.agent import Agent
+from anx.commands.ablations import reproduce_ablations
 from anx.commands.output import find_output
 from anx.commands.zoo import reproduce_zoo
 from anx.errors import ConfigError
@@ -28,7 +29,8 @@ from anx.views.table import Table, make_console, print_table, to_markdown
 
 log = logging.getLogger(__name__)
 
-ZOO = "zoo"  # as the first argument: the agents that ship, instead of the paper's tables
+# As the first argument, instead of the paper's tables: the agents that ship, those of a sweep.
+OTHERS = {"zoo": reproduce_zoo, "ablations": reproduce_ablations}
 NUMBERS = ("paper", "here", "std. error", "episodes", "seconds")
 LEGEND = (
     "Mean ± standard deviation of an episode's return; standard error of the mean, episodes and seconds of those here."
@@ -187,8 +189,8 @@ def markdown(config: DictConfig, cells: Mapping[str, list[Cell]], results: Mappi
 
 
 def main() -> None:
-    if sys.argv[1:2] == [ZOO]:
-        del sys.argv[1]
-        run_main(reproduce_zoo, ZOO)
+    if sys.argv[1:2] and sys.argv[1] in OTHERS:
+        name = sys.argv.pop(1)
+        run_main(OTHERS[name], name)
     else:
         run_main(reproduce, "reproduce")

@@ -1,30 +1,22 @@
 """`python -m anx.reproduce zoo`: what the agents that ship score under every perturbation -> tables, Markdown, YAML."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
 
-import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from anx.agent.agent import Agent
 from anx.commands.output import find_output
+from anx.commands.playing import Inputs, build, in_words, meanings, play
 from anx.errors import ConfigError
 from anx.experiment.config.values import check_integer
-from anx.experiment.evaluation import build_evaluation
-from anx.experiment.file_base import find_base
 from anx.experiment.files.weights import identify_weights
 from anx.files import write_whole
-from anx.perturb.base import Perturbation
 from anx.population import num_parameters
-from anx.rollout.base import Rollout
-from anx.rollout.evaluation import evaluate, summarise
 from anx.seeds import LARGEST
 from anx.views.table import Table, make_console, print_table, to_markdown
 from anx.zoo.shipped import PREFIX, shipped_names
-from anx.zoo.table import Score, Shipped, read_table, write_table
+from anx.zoo.table import Shipped, read_table, write_table
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +28,6 @@ Each plays wherever `weights=` is read, `python -m anx.evaluate weights=anx:cart
 written by `python -m anx.reproduce zoo table=anx/zoo/zoo.yaml output=docs/zoo.md`."""
 
 Zoo = dict[str, Shipped]
-
-
-class Playable(NamedTuple):
-    """An agent, and what befalls its inputs."""
-
-    agent: Agent
-    rollout: Rollout
-    perturbations: list[Perturbation]
 
 
 def reproduce_zoo(config: DictConfig) -> None:
@@ -58,7 +42,7 @@ def reproduce_zoo(config: DictConfig) -> None:
     zoo = read_table()
     # All at once: what is wrong must not show after hours.
     built = {
-        (name, inputs): build(config, name, overrides)
+        (name, inputs): build(f"{PREFIX}{name}", overrides, config.device)
         for name in chosen_agents(config, zoo)
         for inputs, overrides in config.inputs.items()
     }
@@ -93,14 +77,6 @@ def chosen_agents(config: DictConfig, zoo: Zoo) -> list[str]:
     return names
 
 
-def build(config: DictConfig, name: str, overrides: Sequence[str]) -> Playable:
-    """What `anx.evaluate weights=anx:NAME OVERRIDE ...` would build."""
-    weights = f"{PREFIX}{name}"
-    evaluation = hydra.compose(find_base(weights, (), None), list(overrides))
-    evaluation.weights, evaluation.device = weights, config.device
-    return Playable(*build_evaluation(evaluation))
-
-
 def of_its_file(name: str, row: Shipped, agent: Agent) -> Shipped:
     """A row, with what is known of the agent's file; scores of another file are none of this one's."""
     row.parameters, sha256 = num_parameters(agent), identify_weights(f"{PREFIX}{name}")["sha256"]
@@ -109,14 +85,7 @@ def of_its_file(name: str, row: Shipped, agent: Agent) -> Shipped:
     return row
 
 
-def play(playable: Playable, episodes: int, seed: int) -> Score:
-    """What an agent's returns come to."""
-    with closing(playable.rollout) as rollout:
-        summary = summarise(evaluate(playable.agent, rollout, episodes, seed, playable.perturbations).returns)
-    return Score(mean=round(summary["mean"], 2), sem=round(summary["sem"], 2), episodes=episodes)
-
-
-def write(zoo: Zoo, inputs: Mapping[str, Sequence[str]], table: Path | None, output: Path | None) -> None:
+def write(zoo: Zoo, inputs: Inputs, table: Path | None, output: Path | None) -> None:
     """Write the tables that are asked for."""
     if table:
         write_table(table, zoo)
@@ -124,12 +93,7 @@ def write(zoo: Zoo, inputs: Mapping[str, Sequence[str]], table: Path | None, out
         write_whole(output, markdown(zoo, inputs))
 
 
-def in_words(score: Score | None) -> str:
-    """The mean and its standard error."""
-    return f"{score['mean']:.1f} ± {score['sem']:.1f}" if score else "-"
-
-
-def scores_table(zoo: Zoo, inputs: Mapping[str, Sequence[str]]) -> Table:
+def scores_table(zoo: Zoo, inputs: Inputs) -> Table:
     """An agent a row, a column for what befalls its inputs."""
     rows = []
     for name, row in zoo.items():
@@ -157,14 +121,13 @@ def training_table(zoo: Zoo) -> Table:
     return Table(header, rows, "llrrrrl", "How they were trained")
 
 
-def markdown(zoo: Zoo, inputs: Mapping[str, Sequence[str]]) -> str:
+def markdown(zoo: Zoo, inputs: Inputs) -> str:
     """Everything that is known of the agents that ship."""
     commands = "\n".join(f"{row.command}  # {PREFIX}{name}" for name, row in zoo.items())
-    meanings = [[each, f"`{' '.join(overrides)}`" if overrides else "none"] for each, overrides in inputs.items()]
     parts = [
         INTRODUCTION,
         to_markdown(scores_table(zoo, inputs)),
-        to_markdown(Table(["inputs", "options of anx.evaluate"], meanings, "ll")),
+        to_markdown(meanings(inputs)),
         to_markdown(training_table(zoo)),
         f"```sh\n{commands}\n```",
     ]

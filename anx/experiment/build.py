@@ -10,7 +10,7 @@ from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from anx.agent.agent import Agent
-from anx.errors import ConfigError
+from anx.errors import ConfigError, InputsDoNotFitError
 from anx.experiment.config.own_configs import config_folder
 from anx.experiment.config.parts import arguments_of
 from anx.perturb.base import Perturbation
@@ -54,7 +54,7 @@ def build_perturbations(config: DictConfig, agent: Agent) -> list[Perturbation]:
     if takes not in (None, count):
         kind = type(agent.pooler)
         pooler = named("pooler", f"{kind.__module__}.{kind.__qualname__}")
-        raise ConfigError(
+        raise InputsDoNotFitError(
             f"{pooler} takes {takes} inputs, the perturbations leave {count}: an agent without attention can be "
             "shuffled, but not evaluated under duplicate, noise or occlude"
         )

@@ -6,6 +6,7 @@ in its order. What is measured in steps (`trainer.max_steps`, validation, loggin
 `train_time_interval` has no effect; `callbacks.last` saves by time.
 """
 
+import math
 import time
 from collections.abc import Mapping
 from typing import ClassVar, cast
@@ -51,6 +52,8 @@ class Evolution(Learner):
         mean_decay: of a running average of the mean, from 0 (there is none) to less than 1; see
             `anx.learners.average`. It is validated, too, which takes as long as the mean's validation, and shipped
             where it is better.
+        max_env_steps: of the environment, simulated in training, after which the run ends with the generation that
+            reaches them; null: other limits alone end it.
         validation_episodes: held-out episodes on which the mean is validated, plain and shuffled.
         test_episodes: held-out episodes of the final evaluation.
     """
@@ -66,6 +69,8 @@ class Evolution(Learner):
         Metric("plain", "validation/plain_mean"),
     )
 
+    free = Learner.free | {"max_env_steps"}
+
     def __init__(
         self,
         parts: Parts,
@@ -74,6 +79,7 @@ class Evolution(Learner):
         episodes: Sharing = "common",
         group_size: int = 16,
         mean_decay: float = 0.0,
+        max_env_steps: int | None = None,
         validation_episodes: int = 500,
         test_episodes: int = 1000,
     ) -> None:
@@ -81,8 +87,11 @@ class Evolution(Learner):
         check_counts(rollouts=rollouts)
         if not 0 <= mean_decay < 1:
             raise ConfigError(f"learner.mean_decay={mean_decay} must be at least 0 and less than 1")
+        if max_env_steps is not None and max_env_steps < 1:
+            raise ConfigError(f"learner.max_env_steps={max_env_steps} must be null or an integer, at least 1")
         self.automatic_optimization = False
         self.rollouts = rollouts
+        self.max_env_steps = math.inf if max_env_steps is None else max_env_steps
         self.totals = Totals()
         self.running_average = RunningAverage(mean_decay) if mean_decay else None
         self.cores = count_cores()  # that the run may keep busy
@@ -148,6 +157,9 @@ class Evolution(Learner):
         """A seed a generation."""
         return generation_seeds(self.parts.seed, first=self.trainer.global_step)
 
+    def on_fit_start(self) -> None:
+        self._stop_if_done()  # a run that goes on may have its steps already
+
     def on_train_start(self) -> None:
         cores = torch.tensor(count_cores(), device=self.device)
         self.cores = int(self._gather(cores).sum())  # of all processes
@@ -165,6 +177,12 @@ class Evolution(Learner):
             self.running_average.add(torch.from_numpy(self.optimizer.mean()))
         self._log(fitness, steps_per_second=int(episodes.steps.sum()) / seconds)
         self._log_diagnostics(episodes, self.cores * seconds, before)
+        self._stop_if_done()
+
+    def _stop_if_done(self) -> None:
+        """End the training once it has its steps; Lightning validates then."""
+        if self.totals.env_steps >= self.max_env_steps:
+            self.trainer.should_stop = True
 
     def _roll_out(self, population: Tensor, seed: int) -> Episodes:
         """The episodes [P, R] of a population [P, D], played by all processes."""

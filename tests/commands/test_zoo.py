@@ -6,6 +6,7 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 
 import anx.commands.evaluate
+import anx.commands.playing
 import anx.commands.reproduce
 import anx.commands.zoo
 from anx.rollout.evaluation import Evaluation
@@ -41,13 +42,13 @@ def played(monkeypatch):
         asked.append(episodes)
         return Evaluation(torch.full((episodes,), 100.0 * len(asked)), torch.ones(episodes), 1.0)
 
-    monkeypatch.setattr(anx.commands.zoo, "evaluate", evaluate)
+    monkeypatch.setattr(anx.commands.playing, "evaluate", evaluate)
     return asked
 
 
 def test_a_score_is_what_anx_evaluate_gives(reproduce, monkeypatch, tmp_path, capsys):
     build, short = anx.commands.zoo.build, "env.max_steps=200"
-    monkeypatch.setattr(anx.commands.zoo, "build", lambda config, name, more: build(config, name, [*more, short]))
+    monkeypatch.setattr(anx.commands.zoo, "build", lambda name, more, device: build(name, [*more, short], device))
     scores = reproduce("episodes=5", "seed=3")["cartpole"].scores
     output, noise = tmp_path / "result.json", ["perturbations=[shuffle,noise]", "perturbations.noise.channels=5"]
     given = ["weights=anx:cartpole", short, "episodes=5", "seed=3", f"output={output}"]
@@ -70,14 +71,14 @@ def test_each_agent_plays_its_own_number_of_episodes_unless_told_otherwise(repro
 
 
 def test_an_interrupt_leaves_the_scores_that_are_finished_and_those_of_before(reproduce, played, monkeypatch, tmp_path):
-    play = anx.commands.zoo.evaluate
+    play = anx.commands.playing.evaluate
 
     def play_once(*arguments):
         if played:
             raise KeyboardInterrupt
         return play(*arguments)
 
-    monkeypatch.setattr(anx.commands.zoo, "evaluate", play_once)
+    monkeypatch.setattr(anx.commands.playing, "evaluate", play_once)
     with pytest.raises(SystemExit) as end:
         reproduce("episodes=3")
     assert end.value.code == 130

@@ -32,6 +32,7 @@ FREE = {
     "trainer.max_steps": 5,
     "trainer.val_check_interval": 1,
     "learner.test_episodes": 8,
+    "learner.max_env_steps": 9,
     "rollout.compile": False,
     "callbacks": None,
     "logger": None,

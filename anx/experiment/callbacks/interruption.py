@@ -36,11 +36,12 @@ class Interruption(Callback):
 
     @override
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: object) -> None:
+        due = is_due(trainer)
         for number in SIGNALS:
             if trainer.strategy.reduce_boolean_decision(self._received == number, all=False):
                 cast(Learner, pl_module).outcome.stopped_by = number
                 trainer.should_stop = True
-                if not is_due(trainer):
+                if not due:
                     trainer.limit_val_batches = 0  # Lightning validates whenever it stops; a straight run would not now
 
     @override

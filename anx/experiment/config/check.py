@@ -22,7 +22,8 @@ def check(config: DictConfig) -> None:
         if not fits(config.get(key), str | None):
             raise ConfigError(f"{key}={config.get(key)} must be a file or null")
     check_integer("seed", config.seed, least=0, most=LARGEST)
-    if config.trainer.get("max_time") is None or config.trainer.get("max_steps") != -1:  # -1: while there is time
+    ends = (config.trainer.get("max_time"), config.learner.get("max_env_steps"))
+    if ends == (None, None) or config.trainer.get("max_steps") != -1:  # -1: another limit ends the run
         check_integer("trainer.max_steps", config.trainer.get("max_steps"), least=1)
     find_learner(config).check(config, processes_of(config))
 

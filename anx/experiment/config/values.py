@@ -11,7 +11,7 @@ from anx.errors import ConfigError
 from anx.seeds import LARGEST
 
 MOST_INTEGER = 2**31 - 1  # more of anything fits no machine
-
+MOST_OF = {"seed": LARGEST, "max_env_steps": 2**53}  # but what takes no room: steps are logged as doubles
 
 # What Hydra's instantiate takes besides arguments.
 INSTANTIATE = {
@@ -43,7 +43,7 @@ def check_types(node: object, key: str = "") -> None:
             if name in hints and not fits(value, hints[name]):
                 raise ConfigError(f"{key}.{name}={value} must be {in_words(hints[name])}")
             if fits(value, int):
-                most = LARGEST if name == "seed" else MOST_INTEGER
+                most = MOST_OF.get(name, MOST_INTEGER)
                 check_integer(f"{key}.{name}", value, least=0 if name == "seed" else -most, most=most)
     for name, value in node.items():
         check_types(value, f"{key}.{name}" if key else str(name))

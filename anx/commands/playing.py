@@ -1,0 +1,51 @@
+"""What the tables of agents have in common: agents from files play, and their returns come to a score."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import NamedTuple
+
+import hydra
+
+from anx.agent.agent import Agent
+from anx.experiment.evaluation import build_evaluation
+from anx.experiment.file_base import find_base
+from anx.perturb.base import Perturbation
+from anx.rollout.base import Rollout
+from anx.rollout.evaluation import evaluate, summarise
+from anx.views.table import Table
+from anx.zoo.table import Score
+
+Inputs = Mapping[str, Sequence[str]]  # what befalls the inputs: a name, and overrides of anx.evaluate
+
+
+class Playable(NamedTuple):
+    """An agent, and what befalls its inputs."""
+
+    agent: Agent
+    rollout: Rollout
+    perturbations: list[Perturbation]
+
+
+def build(weights: str, overrides: Sequence[str], device: str, trust: Sequence[str] = ()) -> Playable:
+    """What `anx.evaluate weights=WEIGHTS OVERRIDE ...` would build; within `hydra.main`, whose configs it composes."""
+    evaluation = hydra.compose(find_base(weights, trust, None), list(overrides))
+    evaluation.weights, evaluation.device = weights, device
+    return Playable(*build_evaluation(evaluation))
+
+
+def play(playable: Playable, episodes: int, seed: int) -> Score:
+    """What an agent's returns come to."""
+    with closing(playable.rollout) as rollout:
+        summary = summarise(evaluate(playable.agent, rollout, episodes, seed, playable.perturbations).returns)
+    return Score(mean=round(summary["mean"], 2), sem=round(summary["sem"], 2), episodes=episodes)
+
+
+def in_words(score: Score | None) -> str:
+    """The mean and its standard error."""
+    return f"{score['mean']:.1f} ± {score['sem']:.1f}" if score else "-"
+
+
+def meanings(inputs: Inputs) -> Table:
+    """What befalls the inputs, a name a row."""
+    rows = [[each, f"`{' '.join(overrides)}`" if overrides else "none"] for each, overrides in inputs.items()]
+    return Table(["inputs", "options of anx.evaluate"], rows, "ll")
