@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import compose
 
-from anx.commands.reproduce import chosen_tables
+from anx.commands.reproduce import OTHERS, chosen_tables
 from anx.experiment.build import build_rollout
 from anx.experiment.config.check import check
 from anx.sweep.__main__ import read_arguments
@@ -26,7 +26,13 @@ def test_every_command_composes(program, arguments):
     if arguments.startswith("-m "):  # a multirun: its first job
         overrides = [part.split(",")[0] for part in overrides]
     overrides = [part for part in overrides if not part.startswith(("neuron._target_=my_neuron", "hydra."))]
-    config = compose(*overrides, config_name={"run": "config"}.get(program, program))
+    name = {"run": "config"}.get(program, program)
+    if program == "reproduce" and overrides and overrides[0] in OTHERS:
+        name = overrides.pop(0)
+    config = compose(*overrides, config_name=name)
+    if name in OTHERS:
+        assert config.inputs
+        return
     if program == "reproduce":
         assert set(chosen_tables(config)) <= set(config.definitions)
         return

@@ -9,6 +9,17 @@ from omegaconf import DictConfig
 
 from anx.commands.output import find_output
 from anx.commands.playing import Playable, build, in_words, meanings, play
+from anx.commands.scores import (
+    Asked,
+    Played,
+    Run,
+    of_failed,
+    of_settings,
+    of_values,
+    read_runs,
+    read_scores,
+    write_scores,
+)
 from anx.errors import InputsDoNotFitError
 from anx.experiment.config.check import check_writable
 from anx.experiment.config.command_line import command_line, override
@@ -16,7 +27,6 @@ from anx.experiment.config.values import check_integer
 from anx.files import hash_of, write_whole
 from anx.population import num_parameters
 from anx.seeds import LARGEST
-from anx.sweep.scores import Asked, Played, Run, of_failed, of_settings, of_values, read_runs, read_scores, write_scores
 from anx.views.table import make_console, print_table, to_csv, to_markdown
 
 log = logging.getLogger(__name__)

@@ -3,21 +3,22 @@
 import csv
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
+import torch
 import yaml
 
 from anx.errors import ConfigError
 from anx.files import write_whole
-from anx.sweep.points import last_value
-from anx.sweep.table import mean_and_error
+from anx.rollout.evaluation import summarise
+from anx.views.figures import read_metrics
 from anx.views.table import Table
 
 SCORES = "scores.yaml"  # in a sweep's folder
-AGENT = "agent.safetensors"  # in a run's
+AGENT, METRICS = "agent.safetensors", "metrics.csv"  # in a run's
 UNCHANGED = "none"  # the ablation that is none: what the others are compared with
 TOTALS = ("parameters", "env_steps", "core_hours")  # of a run
 
@@ -85,14 +86,15 @@ def read_run(sweep: Path, line: dict[str, str], keys: Sequence[str]) -> Run:
     if not run.agent.is_file():
         run.reason = line["failed"] or f"there is no {AGENT}"
         return run
-    run.env_steps, run.core_hours = (number(folder, each) for each in ("train/env_steps", "perf/core_hours"))
+    rows = read_metrics(folder / METRICS) if (folder / METRICS).is_file() else []
+    run.env_steps, run.core_hours = (last(rows, each) for each in ("train/env_steps", "perf/core_hours"))
     return run
 
 
-def number(folder: Path, metric: str) -> float | None:
+def last(rows: Iterable[Mapping[str, str]], metric: str) -> float | None:
     """What a run logged last of a metric, if it did."""
-    value = last_value(folder, metric)
-    return None if isinstance(value, str) else value
+    values = [row[metric] for row in rows if row.get(metric)]
+    return float(values[-1]) if values else None
 
 
 def read_scores(folder: Path) -> dict[str, list[Played]]:
@@ -125,6 +127,12 @@ def over_seeds(runs: Sequence[Run], inputs: str) -> str:
     agents = sum(not run.reason for run in runs)
     text = f"{mean:.1f}" if math.isnan(error) else f"{mean:.1f} ± {error:.1f}"
     return text if len(values) == agents else f"{text} ({len(values)} of {agents})"
+
+
+def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
+    """The mean of at least one value, and its standard error; nan for a single one."""
+    found = summarise(torch.tensor(values, dtype=torch.float64))
+    return found["mean"], found["sem"] if len(values) > 1 else math.nan
 
 
 def average(values: Iterable[float | None], form: str) -> str:
