@@ -21,7 +21,7 @@ from anx.solvers.nevergrad import OFFERED as OF_NEVERGRAD
 FILES = [path.stem for path in (Path(config_folder()) / "optimizer").glob("*.yaml")]
 OFFERED = [(f"optimizer={name}",) for name in FILES if name != "nevergrad"]
 OFFERED += [("optimizer=nevergrad", f"optimizer.name={name}") for name in OF_NEVERGRAD]
-CLIPUP = ("optimizer=pgpe", "optimizer.ascent=clipup")
+CLIPUP = ("optimizer=pgpe", "optimizer.ascent=clipup", "optimizer.lr=null")
 OFFERED.append(CLIPUP)
 # 30 generations of 16 candidates are none of the searches that its maximum speed is for.
 OFFERED_IN_SHORT = [(*each, "optimizer.max_speed=0.6") if each == CLIPUP else each for each in OFFERED]
