@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
+import torch
 from lightning import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from omegaconf import DictConfig
 from torch import Tensor
 from torch.optim import Optimizer
@@ -162,7 +164,7 @@ class Learner(LightningModule):
     def check_resumable(self, checkpoint: Mapping[str, object]) -> None:
         """Raise ConfigError unless this learner can go on from a checkpoint of the same configuration."""
 
-    def configure_optimizers(self) -> Optimizer:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         optimizer: Optimizer = self.parts.optimizer(self.agent.parameters())
         return optimizer
 
@@ -189,10 +191,11 @@ class Learner(LightningModule):
     def play(self, seed: int, episodes: int) -> dict[str, Tensor]:
         """The returns [episodes] of the agent as it is, by the validation's name."""
         agent = get_vector(self.agent).unsqueeze(0)  # [1, D]
-        return {
-            name: self.rollout(agent, episodes, seed, perturbations).returns[0]
-            for name, perturbations in self.validations.items()
-        }
+        with torch.autocast(agent.device.type, enabled=False):  # `trainer.precision` is the training's
+            return {
+                name: self.rollout(agent, episodes, seed, perturbations).returns[0]
+                for name, perturbations in self.validations.items()
+            }
 
     def on_save_checkpoint(self, checkpoint: dict[str, object]) -> None:
         checkpoint["config"] = self.parts.agent_config
