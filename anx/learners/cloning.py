@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 
+from anx.data.lessons import Lesson, Lessons
 from anx.errors import ConfigError
 from anx.learners.base import Learner, Metric, Parts, Words, check_counts
-from anx.learners.lessons import InTurns, Lesson, Lessons, in_turns
+from anx.learners.lessons import InTurns, in_turns
 from anx.learners.schedule import Schedule, check_schedule, share
 from anx.learners.student import Student
 from anx.perturb.pipeline import Pipeline

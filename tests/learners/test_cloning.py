@@ -7,10 +7,11 @@ import pytest
 import torch
 from conftest import compose
 
+from anx.data.lessons import Lesson, Lessons
 from anx.errors import ConfigError
 from anx.experiment.files.weights import read_weights
 from anx.experiment.prepare import build_learner, check
-from anx.learners.lessons import InTurns, Lesson, Lessons
+from anx.learners.lessons import InTurns
 from anx.learners.schedule import share
 
 STEPS = 5
