@@ -100,12 +100,20 @@ class FrameDifferenceNeuron(nn.Module):
         action_size: A.
         frames: stacked frames in one input, oldest first.
         normalise: whether values are layer-normalised, frame by frame.
+        frames_first: whether a key goes frame by frame, as that of the authors' Pong, instead of pixel by pixel.
         apart: how many inputs may move before a rollout that takes still ones as one takes all inputs as they are (see
             `anx.agent.still`). It changes no number but for rounding: 16 of Pong's patches are enough in 99% of frames.
     """
 
     def __init__(
-        self, features: int, action_size: int, frames: int = 4, *, normalise: bool = True, apart: int = 16
+        self,
+        features: int,
+        action_size: int,
+        frames: int = 4,
+        *,
+        normalise: bool = True,
+        frames_first: bool = False,
+        apart: int = 16,
     ) -> None:
         super().__init__()
         if frames < 2 or features % frames:
@@ -114,6 +122,7 @@ class FrameDifferenceNeuron(nn.Module):
             raise ValueError(f"apart={apart} must be at least 0")
         self.frames = frames
         self.normalise = normalise
+        self.frames_first = frames_first
         self.pixels = features // frames
         self.key_size = (frames - 1) * self.pixels + action_size
         self.value_size = features
@@ -128,7 +137,9 @@ class FrameDifferenceNeuron(nn.Module):
         count = inputs.shape[0]
         frames = inputs.reshape(count, self.frames, self.pixels)  # [N, S, p]
         moved = frames[:, 1:] - frames[:, :-1]  # [N, S - 1, p], newer minus older
-        moved = moved.transpose(1, 2).reshape(count, -1)  # pixel by pixel, as the authors' weights expect
+        if not self.frames_first:
+            moved = moved.transpose(1, 2)  # pixel by pixel, as most of the authors' weights expect
+        moved = moved.reshape(count, -1)
         keys = torch.cat([moved, previous_action.expand(count, -1)], dim=-1)
         values = normalise(frames).reshape(count, -1) if self.normalise else inputs
         return keys, values, state
