@@ -10,6 +10,7 @@ COMMANDS = {
     "evaluate": "an agent under perturbations of its inputs: a table, json, a film, figures",
     "sweep": "many runs from a file, without an account: tables and a picture",
     "report": "write a run's report.html again",
+    "curves": "what several runs logged, in one picture",
     "reproduce": "the paper's tables beside what given weights score here; reproduce zoo: the agents that ship",
 }
 HELP = f"""\

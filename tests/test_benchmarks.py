@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -57,3 +58,12 @@ def test_the_fair_share_is_that_of_ones_threads_among_all(benchmark):
     assert share(threads=1, busy=3, cores=2) == pytest.approx(0.5)
     assert share(threads=1, busy=0, cores=2) == 1
     assert share(threads=2, busy=1, cores=4) == 2
+
+
+def test_the_noise_scale_is_the_steps_at_which_signal_and_noise_are_equal(benchmark):
+    """Estimates of a gradient of length 2 in 1,000 dimensions, each with noise of length 4 from 50 steps."""
+    noise = np.random.default_rng(0).standard_normal((40, 1000)) * 4 / np.sqrt(1000)
+    scale, cosine = benchmark("gradient_noise").noise_scale(noise + np.eye(1000)[0] * 2, steps=50)
+    assert scale == pytest.approx(50 * 4**2 / 2**2, rel=0.1)
+    assert cosine == pytest.approx(2**2 / (2**2 + 4**2), rel=0.1)
+    assert benchmark("gradient_noise").noise_scale(np.array([[1.0, 0], [-1.0, 0]]), steps=50)[0] == float("inf")

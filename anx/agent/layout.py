@@ -1,26 +1,17 @@
-"""Weights of one function in several layouts: with dead weights, as the authors' are, or without."""
+"""Weights of one function in several layouts: with dead weights, as the authors' are, or without.
+
+A component that comes in several has two methods that others lack: `converted(weights)`, from weights by name in any of
+its layouts to the same function's in its own, ValueError where it has too few; and `as_published()`, a component like
+itself in the authors' layout.
+"""
 
 import copy
-from collections.abc import Callable
-from typing import Protocol, runtime_checkable
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from anx.agent.agent import Agent
 
 Weights = dict[str, Tensor]  # by name
-
-
-@runtime_checkable
-class Convertible(Protocol):
-    """A component that comes in several layouts."""
-
-    def converted(self, weights: Weights) -> Weights:
-        """Weights in any of its layouts -> the same function's in this one's; ValueError where it has too few."""
-
-    @property
-    def as_published(self) -> Callable[[], nn.Module]:
-        """Makes a component like this one in the authors' layout."""
 
 
 def converted(weights: Weights, agent: Agent) -> Weights:
@@ -31,11 +22,11 @@ def converted(weights: Weights, agent: Agent) -> Weights:
     """
     result = dict(weights)
     for name, part in agent.named_children():
-        if isinstance(part, Convertible):
+        if (convert := getattr(part, "converted", None)) is not None:
             prefix = f"{name}."
             own = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
             result = {key: value for key, value in result.items() if not key.startswith(prefix)}
-            result |= {prefix + key: value for key, value in part.converted(own).items()}
+            result |= {prefix + key: value for key, value in convert(own).items()}
     return result
 
 
@@ -43,6 +34,6 @@ def as_published(agent: Agent) -> Agent:
     """An agent like this one in the authors' layout: what their vectors are of. Its weights are not this one's."""
     published = copy.deepcopy(agent)
     for name, part in agent.named_children():
-        if isinstance(part, Convertible):
-            setattr(published, name, part.as_published())
+        if (make := getattr(part, "as_published", None)) is not None:
+            setattr(published, name, make())
     return published

@@ -23,6 +23,7 @@ from anx.experiment.files.weights import load_into, read_weights
 from anx.learners.base import Words
 from anx.rollout.base import Rollout
 from anx.seeds import VALIDATION, derive_seed
+from anx.views.figures.logged import SCALES, STEPS
 from anx.views.film import why_no_film
 from anx.views.report import Run, draw_agent, draw_run, words_in, write_page
 
@@ -34,7 +35,9 @@ OWN_LEARNERS = "anx.learners"
 EVOLUTION = Words("generation", "generations", "the mean")  # of folders that name no learner
 
 
-def write_report(run_dir: Path, *, figures: bool = True, film: bool = True, trust: Sequence[str] = ()) -> Path:
+def write_report(
+    run_dir: Path, *, figures: bool = True, film: bool = True, trust: Sequence[str] = (), x: str = STEPS
+) -> Path:
     """Write report.html from what lies in a run's folder; returns its path.
 
     Without the agent's figures or its film, those that are already there are shown.
@@ -44,6 +47,7 @@ def write_report(run_dir: Path, *, figures: bool = True, film: bool = True, trus
         figures: play episodes with shuffled inputs, and draw figures of them.
         film: film one.
         trust: packages whose components its config.yaml may name; the folder may be somebody else's.
+        x: what its learning curve is drawn over, `generations`, `env_steps` or `core_hours`.
 
     Raises:
         ConfigError: it is no run's folder, or can't be written, or names what is not trusted.
@@ -51,7 +55,7 @@ def write_report(run_dir: Path, *, figures: bool = True, film: bool = True, trus
     config = read_config(run_dir, trust)
     check_writable(run_dir)
     run = facts_of(run_dir, config, trust)
-    draw_run(run_dir, run)
+    draw_run(run_dir, run, x)
     if (figures or film) and (rollout := read_rollout(run_dir, config)):
         seed = derive_seed(config.seed, VALIDATION)  # the episode of the pictures that were drawn while it learned
         with closing(rollout):
@@ -122,6 +126,7 @@ def main() -> None:
     parser.add_argument(
         "--trust", metavar="PACKAGE", action="append", default=[], help="whose components config.yaml may name"
     )
+    parser.add_argument("--x", default=STEPS, help=f"of the learning curve: {', '.join(SCALES)}")
     arguments = parser.parse_args()
     with one_line_errors():
-        print(write_report(arguments.folder, trust=arguments.trust))
+        print(write_report(arguments.folder, trust=arguments.trust, x=arguments.x))

@@ -57,6 +57,8 @@ def check_parts(config: DictConfig) -> None:
     for key in REQUIRED:
         if not OmegaConf.is_dict(config.get(key)) or "_target_" not in config[key]:
             raise ConfigError(f"{key}={config.get(key)}: a run needs one; --help lists those that there are")
+    if "budgets" in config and not OmegaConf.is_dict(config.budgets):  # who takes a size from there would not say why
+        raise ConfigError(f"budgets={config.budgets} must be sizes by name")
     for key, part in (
         ("report", config.get("report")),
         *chosen(config, "callbacks").items(),

@@ -1,6 +1,7 @@
 """What every way to learn is: a LightningModule that owns its agent, its data, its validations and its words."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -17,9 +18,12 @@ from anx.internal.lightning import set_logged_step
 from anx.learners.data import one_seed
 from anx.perturb.base import Perturbation
 from anx.perturb.inputs import Shuffle
-from anx.population import get_vector
+from anx.population import get_vector, set_vector
 from anx.rollout.base import Rollout
 from anx.seeds import TEST, VALIDATION
+
+# What the names of metrics begin with: of the agent's validations, and of those of its running average.
+VALIDATED, AVERAGED = "validation/", "validation/average_"
 
 SHUFFLED = (Shuffle(),)  # the same at every validation: a rollout compiles anew for another one
 
@@ -177,10 +181,23 @@ class Learner(LightningModule):
     def test_dataloader(self) -> DataLoader[int]:
         return one_seed(self.parts.seed, TEST)
 
+    def average(self) -> Tensor | None:
+        """A running average of the parameters [D], validated beside them, and shipped where it is better.
+
+        By default there is none.
+        """
+        return None
+
     def validation_step(self, seed: int, batch_idx: int) -> None:
-        """The agent's mean return on held-out episodes."""
+        """The agent's mean return on held-out episodes, and that of its average on the same ones."""
+        self._validate(seed, VALIDATED)
+        if (average := self.average()) is not None:
+            with self.holding(average):
+                self._validate(seed, AVERAGED)
+
+    def _validate(self, seed: int, prefix: str) -> None:
         for name, returns in self.play(seed, self.validation_episodes).items():
-            self.log(f"validation/{name}_mean", returns.double().mean(), batch_size=1)
+            self.log(f"{prefix}{name}_mean", returns.double().mean(), batch_size=1)
 
     def test_step(self, seed: int, batch_idx: int) -> None:
         """The same on episodes that no validation met: the score of the agent that they have chosen is unbiased."""
@@ -196,6 +213,16 @@ class Learner(LightningModule):
                 name: self.rollout(agent, episodes, seed, perturbations).returns[0]
                 for name, perturbations in self.validations.items()
             }
+
+    @contextmanager
+    def holding(self, vector: Tensor) -> Iterator[None]:
+        """Within, the agent has these parameters [D]; behind it, its own again."""
+        own = get_vector(self.agent)
+        set_vector(self.agent, vector)
+        try:
+            yield
+        finally:
+            set_vector(self.agent, own)
 
     def on_save_checkpoint(self, checkpoint: dict[str, object]) -> None:
         checkpoint["config"] = self.parts.agent_config

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 
-from anx.data.lessons import Lesson, Lessons
+from anx.data.base import Lesson, Lessons
 from anx.errors import ConfigError
 from anx.learners.base import Learner, Metric, Parts, Words, check_counts
 from anx.learners.lessons import InTurns, in_turns

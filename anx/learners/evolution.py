@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import ClassVar, cast
 
+import numpy as np
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from omegaconf import DictConfig
@@ -17,15 +18,19 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from anx.agent.agent import Agent, start_search
+from anx.cores import count_cores
 from anx.errors import ConfigError
 from anx.internal.lightning import count_steps_by_hand
+from anx.learners.average import RunningAverage
 from anx.learners.base import Learner, Metric, Need, Parts, Words, check_counts
 from anx.learners.data import generation_seeds
+from anx.learners.diagnostics import Totals, rank_correlation
 from anx.learners.optimizer import SolverOptimizer
 from anx.learners.sharing import Sharing, check_sharing, group_of, rank_within
 from anx.population import in_order
 from anx.rollout.base import Episodes
 from anx.rollout.sharded import PopulationsDifferError, Sharded
+from anx.solvers.base import Array
 
 
 class Evolution(Learner):
@@ -43,6 +48,9 @@ class Evolution(Learner):
             groups of candidates, which are then ranked within their group (`groups`), or none (`independent`). The cost
             is the same.
         group_size: candidates in a group, with `groups`.
+        mean_decay: of a running average of the mean, from 0 (there is none) to less than 1; see
+            `anx.learners.average`. It is validated, too, which takes as long as the mean's validation, and shipped
+            where it is better.
         validation_episodes: held-out episodes on which the mean is validated, plain and shuffled.
         test_episodes: held-out episodes of the final evaluation.
     """
@@ -52,6 +60,7 @@ class Evolution(Learner):
         Metric("best", "train/fitness_max"),
         Metric("mean", "train/fitness_mean"),
         Metric("shuffled", "validation/shuffled_mean"),
+        Metric("average", "validation/average_shuffled_mean"),
         Metric("sigma", "train/sigma", "{:.3g}"),
         Metric("steps/s", "perf/steps_per_second", "{:,.0f}"),
         Metric("plain", "validation/plain_mean"),
@@ -64,13 +73,19 @@ class Evolution(Learner):
         rollouts: int = 16,
         episodes: Sharing = "common",
         group_size: int = 16,
+        mean_decay: float = 0.0,
         validation_episodes: int = 500,
         test_episodes: int = 1000,
     ) -> None:
         super().__init__(parts, validation_episodes=validation_episodes, test_episodes=test_episodes)
         check_counts(rollouts=rollouts)
+        if not 0 <= mean_decay < 1:
+            raise ConfigError(f"learner.mean_decay={mean_decay} must be at least 0 and less than 1")
         self.automatic_optimization = False
         self.rollouts = rollouts
+        self.totals = Totals()
+        self.running_average = RunningAverage(mean_decay) if mean_decay else None
+        self.cores = count_cores()  # that the run may keep busy
         try:
             self.optimizer = SolverOptimizer(in_order(self.agent).values(), parts.optimizer)
         except ConfigError as error:  # a solver knows its arguments, not where they come from
@@ -117,6 +132,19 @@ class Evolution(Learner):
 
     def on_load_checkpoint(self, checkpoint: dict[str, object]) -> None:
         count_steps_by_hand(checkpoint)  # one of an older version was not optimised by hand
+        self.totals = Totals.from_data(cast(dict[str, float], checkpoint.get("totals") or {}))
+        if self.running_average:
+            self.running_average.state = cast(dict[str, object], checkpoint["average"])
+
+    def on_save_checkpoint(self, checkpoint: dict[str, object]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["totals"] = self.totals.to_data()
+        if self.running_average:
+            checkpoint["average"] = self.running_average.state
+
+    def average(self) -> Tensor | None:
+        """Of the means so far, [D]."""
+        return self.running_average.value if self.running_average else None
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return self.optimizer
@@ -125,15 +153,23 @@ class Evolution(Learner):
         """A seed a generation."""
         return generation_seeds(self.parts.seed, first=self.trainer.global_step)
 
+    def on_train_start(self) -> None:
+        cores = torch.tensor(count_cores(), device=self.device)
+        self.cores = int(self._gather(cores).sum())  # of all processes
+
     def training_step(self, seed: int, batch_idx: int) -> None:
         """One generation."""
         start = time.perf_counter()
+        before = np.array(self.optimizer.solver.mean)  # [D]; a solver may go on writing to its own
         population = self.optimizer.ask()  # [P, D]
         episodes = self._roll_out(population, seed)
         fitness = episodes.returns.double().mean(1)  # [P]
         self._tell(fitness if self.ranked is None else rank_within(fitness, self.ranked))
         seconds = time.perf_counter() - start  # before any callback draws a picture
+        if self.running_average:
+            self.running_average.add(torch.from_numpy(self.optimizer.mean()))
         self._log(fitness, steps_per_second=int(episodes.steps.sum()) / seconds)
+        self._log_diagnostics(episodes, self.cores * seconds, before)
 
     def _roll_out(self, population: Tensor, seed: int) -> Episodes:
         """The episodes [P, R] of a population [P, D], played by all processes."""
@@ -173,4 +209,22 @@ class Evolution(Learner):
                 "train/fitness_min": finite.min(),
                 "train/fitness_std": finite.std(correction=0),
             }
+        self._log_all(metrics)
+
+    def _log_diagnostics(self, episodes: Episodes, core_seconds: float, before: Array) -> None:
+        """Count a generation, and log what all have come to.
+
+        Args:
+            episodes: of the generation, [P, R].
+            core_seconds: that it took.
+            before: the solver's mean before it, [D].
+        """
+        mean, sigma = self.optimizer.solver.mean, self.optimizer.statistics().get("sigma")
+        self.totals.add(episodes, core_seconds, mean - before, sigma)
+        metrics = self.totals.metrics(mean, sigma)
+        if self.rollouts > 1:
+            metrics["train/rank_correlation"] = rank_correlation(episodes.returns, self.ranked)
+        self._log_all(metrics)
+
+    def _log_all(self, metrics: Mapping[str, float | Tensor]) -> None:
         self.log_dict({key: torch.as_tensor(value, dtype=torch.float64) for key, value in metrics.items()})

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from anx.data.lessons import Lesson, Lessons
+from anx.data.base import Lesson, Lessons
 from anx.seeds import LESSONS, derive_seed
 
 

@@ -22,7 +22,7 @@ from anx.rollout.stepping import Stepping
 from anx.rollout.threads import check_threads, count_threads
 from anx.rollout.trace import Moment
 
-COMPILED_JOBS = 1000  # jobs (candidates times episodes) from which `compile: auto` compiles
+COMPILED_JOBS = 100  # jobs (candidates times episodes) from which `compile: auto` compiles
 
 
 class DeviceRollout(Rollout, Generic[State]):
@@ -37,9 +37,9 @@ class DeviceRollout(Rollout, Generic[State]):
     Args:
         agent: the module whose parameters the population's vectors are.
         env: an environment written in torch (see `anx.envs.cartpole`).
-        compile: true, false, or `auto`: compiled where more than one candidate and a thousand jobs are (those of all
+        compile: true, false, or `auto`: compiled where more than one candidate and a hundred jobs are (those of all
             processes counted) and a C++ compiler (on CUDA: Triton) works: compiling takes about 10 seconds, which a
-            training of that size gets back in tens of generations and an evaluation never does.
+            training gets back in ten generations and an evaluation never does.
         compact_every: steps between two looks for episodes that have ended.
         lanes: T of a compiled rollout. Few lanes waste little when episodes end; each row has a copy of its
             candidate's parameters.

@@ -31,6 +31,7 @@ class PGPE(Solver):
             get further with a fifth.
         sigma_lr: the learning rate of sigma.
         sigma_change: the most by which a generation changes a coordinate's sigma, as a part of it.
+        sigma_decay: every sigma is multiplied by it in every generation, besides.
         seed: of its randomness.
     """
 
@@ -50,6 +51,7 @@ class PGPE(Solver):
         max_speed: float | None = None,
         sigma_lr: float = 0.1,
         sigma_change: float = 0.2,
+        sigma_decay: float = 1.0,
         seed: int = 0,
     ) -> None:
         check_pairs(popsize, sigma0)
@@ -63,8 +65,9 @@ class PGPE(Solver):
             lr = max_speed / 2 if ascent == "clipup" else 0.45 * sigma0
         if lr <= 0:
             raise ConfigError(f"lr={lr} must be greater than 0")
-        if not 0 < lr_decay <= 1:
-            raise ConfigError(f"lr_decay={lr_decay} must be greater than 0 and at most 1")
+        for name, decay in (("lr_decay", lr_decay), ("sigma_decay", sigma_decay)):
+            if not 0 < decay <= 1:
+                raise ConfigError(f"{name}={decay} must be greater than 0 and at most 1")
         if sigma_lr < 0:
             raise ConfigError(f"sigma_lr={sigma_lr} must be at least 0")
         if not 0 <= sigma_change < 1:
@@ -75,6 +78,7 @@ class PGPE(Solver):
         self.lr_decay = lr_decay
         self.sigma_lr = sigma_lr
         self.sigma_change = sigma_change
+        self.sigma_decay = sigma_decay
         self.seed = seed
         self._generation = 0
         self._mean = np.zeros(dimension)
@@ -96,7 +100,7 @@ class PGPE(Solver):
         of_sigma = (plus + minus) / 2 @ ((steps**2 - sigma**2) / sigma) / len(steps)  # [D]
         self._mean = self._mean + self._ascent.step(of_mean, self.lr * self.lr_decay**self._generation)
         most = self.sigma_change * sigma
-        self._sigma = sigma + np.clip(self.sigma_lr * of_sigma, -most, most)
+        self._sigma = self.sigma_decay * (sigma + np.clip(self.sigma_lr * of_sigma, -most, most))
         self._generation += 1
 
     @property

@@ -15,7 +15,8 @@ from anx.rollout.evaluation import Statistics
 from anx.rollout.trace import evenly_spaced
 from anx.views import film as films
 from anx.views.figures import learning_curve, read_metrics, save, study, write_study
-from anx.views.figures.learning import Row, of_population, validations
+from anx.views.figures.learning import of_population, validations
+from anx.views.figures.logged import STEPS, Row
 
 FILES = {
     "agent.safetensors": "the agent, the best validated one: weights and the configuration that builds it",
@@ -78,10 +79,10 @@ class Picture(NamedTuple):
     data: str  # URI
 
 
-def draw_run(folder: Path, run: Run) -> None:
-    """Draw how a run learned, if its folder says so."""
+def draw_run(folder: Path, run: Run, x: str = STEPS) -> None:
+    """Draw how a run learned, if its folder says so, over `generations`, `env_steps` or `core_hours`."""
     if (folder / "metrics.csv").is_file():
-        save(learning_curve(folder / "metrics.csv", step=run.step), folder / "curve.png")
+        save(learning_curve(folder / "metrics.csv", step=run.step, x=x), folder / "curve.png")
 
 
 def draw_agent(folder: Path, run: Run, rollout: Rollout, seed: int, *, figures: bool, film: bool) -> None:

@@ -30,7 +30,7 @@ def run(*command, **options):
 
 def test_help_lists_the_groups_and_the_keys():
     printed = run("-m", "anx.run", "--help").stdout
-    groups = ("experiment: ant, car_racing, cartpole, pong", "budget: laptop, paper, quick, smoke")
+    groups = ("experiment: ant, car_racing, cartpole, pong", "budget: gpu, laptop, paper, quick, smoke")
     for part in (*groups, "num_queries: 16", "no_memory           A feed-forward neuron on the last four inputs"):
         assert part in printed
     assert "+experiment=pong" in printed

@@ -98,6 +98,7 @@ REFUSED = {
     "a null optimizer": ({"optimizer": None}, "optimizer=None: a run needs one"),
     "a text for a report": ({"report": "yes"}, "report=yes must be null or a part"),
     "a text for a callback": ({"callbacks.progress": "yes"}, "callbacks.progress=yes must be null or a part"),
+    "no budgets": ({"budgets": None}, "budgets=None must be sizes by name"),
     "a text for all callbacks": ({"callbacks": "yes"}, "callbacks=yes must be null or parts by name"),
 }
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import compose
 
-from anx.data.lessons import Lesson, Lessons
+from anx.data.base import Lesson, Lessons
 from anx.errors import ConfigError
 from anx.experiment.files.weights import read_weights
 from anx.experiment.prepare import build_learner, check

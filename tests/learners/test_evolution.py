@@ -1,4 +1,5 @@
 import csv
+import itertools
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -34,6 +35,10 @@ def metrics(folder):
     """The rows of the generations; the row behind them holds the final evaluation."""
     with (folder / "metrics.csv").open(newline="") as file:
         return [row for row in csv.DictReader(file) if row["train/fitness_mean"]]
+
+
+def without_timings(row):
+    return {name: value for name, value in row.items() if not name.startswith("perf/")}
 
 
 def assert_equal(a, b):
@@ -75,9 +80,10 @@ def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(tmp_path, optimizer,
     assert_equal(weights(tmp_path / "halves"), weights(tmp_path / "straight"))
     ours, theirs = metrics(tmp_path / "halves"), metrics(tmp_path / "straight")
     assert [row["step"] for row in ours] == [row["step"] for row in theirs] == list("012345")
-    timings = {"perf/steps_per_second"}
     for a, b in zip(ours, theirs, strict=True):
-        assert {k: v for k, v in a.items() if k not in timings} == {k: v for k, v in b.items() if k not in timings}
+        assert without_timings(a) == without_timings(b)
+    hours = [float(row["perf/core_hours"]) for row in ours]
+    assert all(before < after for before, after in itertools.pairwise([0.0, *hours]))
 
 
 def test_a_checkpoint_holds_the_search_as_data_and_refuses_other_settings(tmp_path):
@@ -99,7 +105,7 @@ def test_a_checkpoint_holds_the_search_as_data_and_refuses_other_settings(tmp_pa
 def test_a_run_that_an_older_version_started_goes_on(tmp_path):
     """Its checkpoint lacks the keys, and the parts, that came later: they are what they would be by default.
 
-    It has other names for what moved since, and its steps were not counted by hand.
+    It has other names for what moved since, its steps were not counted by hand, and its episodes not at all.
     """
     run(tmp_path, "trainer.max_steps=2")
     last = tmp_path / "checkpoints" / "last.ckpt"
@@ -108,9 +114,11 @@ def test_a_run_that_an_older_version_started_goes_on(tmp_path):
     checkpoint["run"]["optimizer"]["_target_"] = "anx.evolution.optimizer.CMAES"
     checkpoint["run"]["learner"]["_target_"] = "anx.evolution.module.Evolution"
     checkpoint["loops"]["fit_loop"][BY_HAND]["total"] = {"ready": 0, "completed": 0}
+    del checkpoint["totals"]
     torch.save(checkpoint, last)
     assert run(tmp_path, "trainer.max_steps=3", f"ckpt_path={last}")["generations"] == 3
     assert [row["step"] for row in metrics(tmp_path)] == list("012")
+    assert [float(row["train/evaluations"]) for row in metrics(tmp_path)] == [16, 32, 16]
     with pytest.raises(ConfigError, match=r"pooler\.queries=learned, but ckpt_path was trained with .*=sinusoidal"):
         run(tmp_path, "trainer.max_steps=3", f"ckpt_path={last}", "+ablation=learned_queries")
 
@@ -162,6 +170,11 @@ def test_a_run_logs_what_the_interface_names(tmp_path):
         assert float(row["train/condition_number"]) >= 1
         assert float(row["train/nan_count"]) == 0
         assert float(row["perf/steps_per_second"]) > 0
+        assert -1 <= float(row["train/rank_correlation"]) <= 1
+        assert 0 < float(row["train/mean_norm"]) <= float(row["train/mean_path"]) * (1 + 1e-12)
+    assert [float(row["train/evaluations"]) for row in rows] == [16, 32, 48, 64]
+    squares = itertools.accumulate(float(row["train/sigma"]) ** 2 for row in rows)
+    assert [float(row["train/sigma_walk"]) ** 2 for row in rows] == pytest.approx(list(squares))
     validated = [row["step"] for row in rows if row["validation/plain_mean"] and row["validation/shuffled_mean"]]
     assert validated == ["1", "3"]  # every second generation
     assert report["plain"]["episodes"] == report["shuffled"]["episodes"] == 16
@@ -186,8 +199,12 @@ def test_the_speed_that_is_logged_counts_the_steps_that_were_simulated(tmp_path,
     monkeypatch.setattr(DeviceRollout, "__call__", watched)
     monkeypatch.setattr(Progress, "on_train_batch_end", slow)  # a callback is no part of a generation
     monkeypatch.setattr(anx.learners.evolution, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(anx.learners.evolution, "count_cores", lambda: 3)
     run(tmp_path, "env.max_steps=100")
-    assert [float(row["perf/steps_per_second"]) for row in metrics(tmp_path)] == [steps / 2 for steps in simulated]
+    rows = metrics(tmp_path)
+    assert [float(row["perf/steps_per_second"]) for row in rows] == [steps / 2 for steps in simulated]
+    assert [float(row["train/env_steps"]) for row in rows] == list(itertools.accumulate(simulated))
+    assert [float(row["perf/core_hours"]) * 3600 for row in rows] == pytest.approx([6, 12, 18, 24])
     assert max(simulated) < 8 * 2 * 100, "some episodes end early"
 
 

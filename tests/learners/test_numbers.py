@@ -58,20 +58,21 @@ def assert_as_recorded(folder, config, run):
 
 
 @pytest.mark.parametrize(
-    ("experiment", "module"),
+    ("run", "overrides", "module"),
     [
-        ("cartpole", None),
-        pytest.param("ant", "pybullet", marks=pytest.mark.slow),
-        pytest.param("pong", "ale_py", marks=pytest.mark.slow),
-        pytest.param("car_racing", "envpool", marks=pytest.mark.slow),
+        ("cartpole", ["+experiment=cartpole"], None),
+        ("cartpole_published", ["+experiment=cartpole", "+ablation=published_layout", "optimizer=cmaes"], None),
+        pytest.param("ant", ["+experiment=ant", "+ablation=published_layout"], "pybullet", marks=pytest.mark.slow),
+        pytest.param("pong", ["+experiment=pong"], "ale_py", marks=pytest.mark.slow),
+        pytest.param("car_racing", ["+experiment=car_racing"], "envpool", marks=pytest.mark.slow),
     ],
 )
-def test_the_smoke_run_of_an_experiment_gives_the_numbers_of_before(tmp_path, experiment, module):
+def test_a_smoke_run_gives_the_numbers_of_before(tmp_path, run, overrides, module):
     if module:
         pytest.importorskip(module, reason="needs an extra: pip install 'anx[all]'")
-    config = compose(f"+experiment={experiment}", "+budget=smoke", *SMALL, f"run_dir={tmp_path}")
+    config = compose(*overrides, "+budget=smoke", *SMALL, f"run_dir={tmp_path}")
     train(config)
-    assert_as_recorded(tmp_path, config, experiment)
+    assert_as_recorded(tmp_path, config, run)
 
 
 @pytest.mark.exhaustive

@@ -7,7 +7,7 @@ import pytest
 from anx.errors import ConfigError
 from anx.solvers.ascent import Adam, ClipUp
 from anx.solvers.openai_es import OpenAIES
-from anx.solvers.pairs import centred_ranks, draw_noise
+from anx.solvers.pairs import centred_ranks, draw_noise, shape
 from anx.solvers.pgpe import PGPE
 
 D = 7
@@ -57,6 +57,14 @@ def test_pgpes_learning_rate_decays_from_generation_to_generation():
         solver.tell(fitness)
     np.testing.assert_allclose(decaying.mean, halved.mean, rtol=1e-12)
     assert np.abs(halved.mean - before["mean"]).max() > 0.01
+
+
+def test_pgpes_sigmas_decay_besides_what_they_learn():
+    decaying, one = PGPE(D, popsize=12, sigma_decay=0.9), PGPE(D, popsize=12)
+    for solver in (decaying, one):
+        solver.tell(rough(solver.ask()))
+    np.testing.assert_allclose(decaying.state["sigma"], 0.9 * one.state["sigma"], rtol=1e-12)
+    np.testing.assert_array_equal(decaying.mean, one.mean)
 
 
 def test_pgpes_sigma_is_used_coordinate_by_coordinate():
@@ -134,6 +142,27 @@ def test_adams_first_step_is_the_learning_rate_in_each_coordinate():
     np.testing.assert_allclose(Adam(3).step(np.array([1e3, -1e-3, 0.0]), 0.1), [0.1, -0.1, 0], rtol=1e-4)
 
 
+def test_returns_as_they_are_are_told_relative_to_their_mean_and_spread():
+    utilities = shape(np.array([0.0, 0.0, 900.0, 300.0]), "normalised")
+    np.testing.assert_allclose(utilities, (np.array([0, 0, 900, 300]) - 300) / np.std([0, 0, 900, 300]))
+    assert shape(np.full(4, 7.0), "normalised").tolist() == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("solver", [PGPE, OpenAIES])
+def test_only_ranks_forget_how_far_apart_returns_are(solver):
+    close, far = np.array([0.0, 1.0, 2.0, 3.0]), np.array([0.0, 1.0, 2.0, 90.0])
+    for shaping in ("ranks", "normalised"):
+        means = []
+        for fitness in (close, far):
+            search = solver(D, popsize=4, shaping=shaping)
+            for order in (fitness, fitness[::-1]):  # Adam's first step tells signs alone
+                search.tell(order)
+            means.append(search.mean)
+        assert np.allclose(*means) == (shaping == "ranks")
+    with pytest.raises(ConfigError, match="shaping=raw is not one of ranks, normalised"):
+        solver(D, shaping="raw")
+
+
 @pytest.mark.parametrize(
     ("solver", "options", "message"),
     [
@@ -152,6 +181,7 @@ def test_adams_first_step_is_the_learning_rate_in_each_coordinate():
             (solver, {"lr_decay": 0.0}, "lr_decay=0.0 must be greater than 0 and at most 1")
             for solver in (PGPE, OpenAIES)
         ),
+        (PGPE, {"sigma_decay": 0.0}, "sigma_decay=0.0 must be greater than 0 and at most 1"),
         (OpenAIES, {"sigma_decay": 1.1}, "sigma_decay=1.1 must be greater than 0 and at most 1"),
     ],
 )

@@ -107,6 +107,44 @@ def test_a_run_that_is_killed_right_after_a_validation_still_has_the_best(tmp_pa
     assert same(a["state_dict"], b["state_dict"])
 
 
+def test_the_running_average_is_shipped_where_it_is_better(tmp_path, monkeypatch):
+    """What was validated is what is shipped, whichever of the two it is; the run goes on from its mean."""
+    averages = {}
+
+    def validation_step(self, seed, batch_idx):
+        generation = self.trainer.global_step
+        averages[generation] = self.average().float()
+        self.log("validation/shuffled_mean", (2.0, 1.0, 3.0, 9.0)[generation - 1], batch_size=1)
+        self.log("validation/average_shuffled_mean", (1.0, 4.0, 3.5, 5.0)[generation - 1], batch_size=1)
+
+    monkeypatch.setattr(Evolution, "validation_step", validation_step)
+    average = ["learner.mean_decay=0.5", f"ckpt_path={tmp_path / 'checkpoints' / 'last.ckpt'}"]
+    assert run(tmp_path, average[0], "trainer.max_steps=1")["agent"]["chosen_by"] == "validation/shuffled_mean"
+    for steps in (2, 3):  # the third, a resumed run, has nothing better
+        report = run(tmp_path, *average, f"trainer.max_steps={steps}")
+        assert report["agent"] == {"generation": 2, "chosen_by": "validation/average_shuffled_mean", "score": 4.0}
+        for name in ("agent.safetensors", "checkpoints/best.ckpt"):
+            state = weights(tmp_path / name)
+            assert torch.equal(
+                torch.cat([value.flatten() for value in state.values()]).sort()[0], averages[2].sort()[0]
+            )
+    mean = run(tmp_path, *average)["agent"]
+    assert mean == {"generation": 4, "chosen_by": "validation/shuffled_mean", "score": 9.0}
+    assert same(weights(tmp_path / "agent.safetensors"), weights(tmp_path / "checkpoints" / "last.ckpt"))
+
+
+def test_the_running_average_alone_may_decide(tmp_path, scores, monkeypatch):
+    def validation_step(self, seed, batch_idx):
+        self.log("validation/shuffled_mean", 9.0, batch_size=1)
+        self.log("validation/average_shuffled_mean", float(self.trainer.global_step), batch_size=1)
+
+    monkeypatch.setattr(Evolution, "validation_step", validation_step)
+    chosen = "validation/average_shuffled_mean"
+    report = run(tmp_path, "learner.mean_decay=0.5", f"callbacks.best.monitor={chosen}", "trainer.max_steps=2")
+    assert report["agent"] == {"generation": 2, "chosen_by": chosen, "score": 2.0}
+    assert not same(weights(tmp_path / "agent.safetensors"), weights(tmp_path / "checkpoints" / "last.ckpt"))
+
+
 def test_less_is_better_where_that_is_asked_for_and_nan_never_is(tmp_path, scores):
     scores(float("nan"), 3.0, 2.0, float("nan"))
     assert run(tmp_path, "callbacks.best.mode=min")["agent"]["generation"] == 3
