@@ -56,6 +56,22 @@ class LSTMNeuron(nn.Module):
         hidden, memory = lstm_step(self.cell, both, hidden, memory)
         return hidden, inputs, (hidden, memory)
 
+    def over_time(self, inputs: Tensor, previous_actions: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """What it says to T steps of B episodes, up to rounding: torch's own loop, with gradients.
+
+        Inputs [B, T, N, F], previous actions [B, T, A], state [B, N, K] -> keys [B, T, N, K], values [B, T, N, F],
+        state.
+        """
+        batch, steps, count, _ = inputs.shape
+        seen = torch.cat([inputs, previous_actions.unsqueeze(2).expand(-1, -1, count, -1)], dim=-1)  # [B, T, N, F + A]
+        seen = seen.transpose(0, 1).reshape(steps, batch * count, -1)
+        cell, carried = self.cell, [each.reshape(1, batch * count, -1) for each in state]
+        other = torch.zeros_like(cell.bias_ih) if cell.bias_hh is None else cell.bias_hh
+        weights = [cell.weight_ih, cell.weight_hh, cell.bias_ih, other]
+        keys, hidden, memory = torch.lstm(seen, carried, weights, True, 1, 0.0, self.training, False, False)
+        keys = keys.view(steps, batch, count, -1).transpose(0, 1)
+        return keys, inputs, (hidden.view(batch, count, -1), memory.view(batch, count, -1))
+
 
 class StackedNeuron(nn.Module):
     """A feed-forward neuron on stacked observations: one layer over [the newest inputs, previous action], then tanh.

@@ -1,6 +1,7 @@
 """An agent as a student: what it says to every step of many episodes at once, with gradients."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -13,6 +14,9 @@ from anx.agent.still import in_two, merged_latent, still_inputs
 from anx.internal.pytree import tree_leaves, tree_map
 from anx.perturb.base import Perturbation
 from anx.perturb.pipeline import Pipeline
+
+# Inputs [B, T, N, F], previous actions [B, T, A], state -> keys [B, T, N, K], values [B, T, N, V], state.
+OverTime: TypeAlias = Callable[[Tensor, Tensor, State], tuple[Tensor, Tensor, State]]
 
 
 class Student:
@@ -78,20 +82,28 @@ class Student:
     def _said(self, inputs: Tensor, previous: Tensor, blank: AgentState) -> tuple[Tensor, Tensor]:
         """What neurons with a memory say: inputs [B, T, N, F], previous actions [B, T, A] -> keys [B, T, N, K], values
         [B, T, N, V]."""
-        agent = self.agent
+        over_time: OverTime = getattr(self.agent.neuron, "over_time", self._step_by_step)
+        felt, length = previous[..., : self.agent.felt_size], self.truncate or inputs.shape[1]
+        state, said = expanded(blank, len(inputs)).neuron, []
+        for part, before in zip(inputs.split(length, dim=1), felt.split(length, dim=1), strict=True):
+            *heard, state = over_time(part, before, tree_map(lambda x: x.detach(), state))
+            said.append(heard)
+        keys, values = zip(*said, strict=True)
+        return torch.cat(keys, dim=1), torch.cat(values, dim=1)
 
-        def sense(inputs: Tensor, state: AgentState) -> tuple[Tensor, Tensor, State]:
-            key, value, neuron = agent.sense(inputs, state)
-            return key, value, returned_as(neuron, state.neuron, type(agent.neuron).__name__)
+    def _step_by_step(self, inputs: Tensor, felt: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """A neuron's `over_time`, for those that have none."""
+        neuron, keys, values = self.agent.neuron, [], []
 
-        state, keys, values = expanded(blank, len(inputs)), [], []
+        def sense(inputs: Tensor, felt: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+            key, value, after = neuron(inputs, felt, state)
+            return key, value, returned_as(after, state, type(neuron).__name__)
+
         for t in range(inputs.shape[1]):
-            neuron = self._cut(state.neuron, t)
-            key, value, neuron = vmap(sense)(inputs[:, t], AgentState(neuron, state.policy, previous[:, t]))
-            state = state._replace(neuron=neuron)
+            key, value, state = vmap(sense)(inputs[:, t], felt[:, t], state)
             keys.append(key)
             values.append(value)
-        return torch.stack(keys, dim=1), torch.stack(values, dim=1)
+        return torch.stack(keys, dim=1), torch.stack(values, dim=1), state
 
     def _latent(self, prepared: Prepared, inputs: Tensor, previous: Tensor, blank: AgentState) -> Tensor:
         """Inputs [X, N, F], previous actions [X, A] -> latent code [X, M, V] of neurons without a memory."""
