@@ -11,6 +11,8 @@ TRAINING, VALIDATION, TEST, PERTURBATIONS, STUDY, SEARCH, LESSONS = range(7)
 
 LARGEST = 2**32 - 1
 
+TEACHING = 7  # a stream, too: what a teacher's episodes draw besides
+
 
 def derive_seed(*path: int) -> int:
     """A seed, below 2^32, that depends on all of `path` and nothing else; (0, 1) and (1, 0) have nothing in common.

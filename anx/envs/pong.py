@@ -3,6 +3,7 @@
 from anx.cores import count_cores
 from anx.envs.atari import FPS, FRAMES, SIZE, Games
 from anx.envs.base import HostEnvironment
+from anx.envs.consoles import ReadableGames
 from anx.envs.extras import missing
 from anx.envs.limits import MOST_PROCESSES, MOST_STEPS, check_counts
 from anx.spec import Spec
@@ -23,6 +24,7 @@ class Pong(HostEnvironment):
     """
 
     overlaps = True  # steps while the policy acts for others
+    stacks = True
 
     def __init__(self, max_steps: int = 27000, threads: int = 0, *, score: bool = True) -> None:
         check_counts(1, MOST_STEPS, max_steps=max_steps)
@@ -45,3 +47,6 @@ class Pong(HostEnvironment):
             return Games("pong", slots, threads, self.spec.max_steps, fire=True, blank=self.blank)
         except ImportError:
             raise missing("pong", "the Arcade Learning Environment", "atari") from None
+
+    def make_readable(self, slots: int) -> ReadableGames:
+        return ReadableGames(self.make(slots), "pong")
