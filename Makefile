@@ -5,7 +5,7 @@ ARGS ?=
 # A worker a core, each with one thread: several threads in several workers would wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
-BENCHMARKS := rollout cores solver ant pixels
+BENCHMARKS := rollout cores solver ant cloning pixels
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train test test-all check bench bench-quick reference clean

@@ -8,6 +8,7 @@ from anx import __version__
 COMMANDS = {
     "run": "train an agent, evaluate it and report",
     "evaluate": "an agent under perturbations of its inputs: a table, json, a film, figures",
+    "record": "episodes of a teacher, to clone it",
     "sweep": "many runs from a file, without an account: tables and a picture",
     "report": "write a run's report.html again",
     "curves": "what several runs logged, in one picture",

@@ -6,10 +6,12 @@ A sum like `seed + 1` is the next seed's own. Here a seed is hashed with the str
 import numpy as np
 
 # Streams of one seed. The episodes of a run's training, validation and test; what perturbations draw, each its own; the
-# further episodes of a study; what a search draws its candidates from.
-TRAINING, VALIDATION, TEST, PERTURBATIONS, STUDY, SEARCH = range(6)
+# further episodes of a study; what a search draws its candidates from; the order of lessons.
+TRAINING, VALIDATION, TEST, PERTURBATIONS, STUDY, SEARCH, LESSONS = range(7)
 
 LARGEST = 2**32 - 1
+
+TEACHING = 7  # a stream, too: what a teacher's episodes draw besides
 
 
 def derive_seed(*path: int) -> int:

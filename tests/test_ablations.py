@@ -31,6 +31,7 @@ MAKES_SENSE_FOR = {
     "fnn": SCALARS | VISION,
     "train_shuffled": SCALARS | VISION,
     "attention_agent": {"car_racing"},
+    "puzzle_pong": {"pong"},
 }
 # What each changes; two that change the same thing contradict each other.
 CHANGES = {
@@ -39,11 +40,12 @@ CHANGES = {
     "learned_queries": {"queries"},
     "softmax_scalars": {"activation"},
     "tanh_vision": {"activation"},
-    "mean_pooling": {"queries", "activation"},
+    "mean_pooling": {"queries", "activation", "gains"},
     "raw_values": {"neuron"},
-    "fnn": {"action", "neuron", "queries", "activation"},
-    "train_shuffled": {"action", "neuron", "queries", "activation"},
-    "attention_agent": {"action", "neuron", "queries", "activation"},
+    "fnn": {"action", "neuron", "queries", "activation", "gains"},
+    "train_shuffled": {"action", "neuron", "queries", "activation", "gains"},
+    "attention_agent": {"action", "neuron", "queries", "activation", "gains"},
+    "puzzle_pong": {"keys", "gains", "policy"},
 }
 
 

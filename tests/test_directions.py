@@ -14,7 +14,7 @@ FLOORS = (
     {"spec", "errors", "seeds", "files", "cores", "signals", "internal", "zoo"},
     {"agent"},
     {"population", "perturb", "envs"},
-    {"rollout", "solvers"},
+    {"rollout", "solvers", "teachers", "data"},
     {"learners", "views"},
     {"experiment"},
     {"sweep"},

@@ -27,7 +27,9 @@ class Splitter(Protocol):
 class Neuron(Protocol):
     """What each input says: a key, what it says it about; and a value. Built with `features` and `action_size`.
 
-    It may say which inputs are still, in an attribute `still_inputs` (see `anx.agent.still`).
+    It may say which inputs are still, in an attribute `still_inputs` (see `anx.agent.still`). One with a memory that
+    has a quick way through whole episodes offers it as a method `over_time` (see `anx.agent.neuron.LSTMNeuron`), for
+    students.
     """
 
     key_size: int  # K

@@ -56,6 +56,22 @@ class LSTMNeuron(nn.Module):
         hidden, memory = lstm_step(self.cell, both, hidden, memory)
         return hidden, inputs, (hidden, memory)
 
+    def over_time(self, inputs: Tensor, previous_actions: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """What it says to T steps of B episodes, up to rounding: torch's own loop, with gradients.
+
+        Inputs [B, T, N, F], previous actions [B, T, A], state [B, N, K] -> keys [B, T, N, K], values [B, T, N, F],
+        state.
+        """
+        batch, steps, count, _ = inputs.shape
+        seen = torch.cat([inputs, previous_actions.unsqueeze(2).expand(-1, -1, count, -1)], dim=-1)  # [B, T, N, F + A]
+        seen = seen.transpose(0, 1).reshape(steps, batch * count, -1)
+        cell, carried = self.cell, [each.reshape(1, batch * count, -1) for each in state]
+        other = torch.zeros_like(cell.bias_ih) if cell.bias_hh is None else cell.bias_hh
+        weights = [cell.weight_ih, cell.weight_hh, cell.bias_ih, other]
+        keys, hidden, memory = torch.lstm(seen, carried, weights, True, 1, 0.0, self.training, False, False)
+        keys = keys.view(steps, batch, count, -1).transpose(0, 1)
+        return keys, inputs, (hidden.view(batch, count, -1), memory.view(batch, count, -1))
+
 
 class StackedNeuron(nn.Module):
     """A feed-forward neuron on stacked observations: one layer over [the newest inputs, previous action], then tanh.
@@ -100,12 +116,20 @@ class FrameDifferenceNeuron(nn.Module):
         action_size: A.
         frames: stacked frames in one input, oldest first.
         normalise: whether values are layer-normalised, frame by frame.
+        frames_first: whether a key goes frame by frame, as that of the authors' Pong, instead of pixel by pixel.
         apart: how many inputs may move before a rollout that takes still ones as one takes all inputs as they are (see
             `anx.agent.still`). It changes no number but for rounding: 16 of Pong's patches are enough in 99% of frames.
     """
 
     def __init__(
-        self, features: int, action_size: int, frames: int = 4, *, normalise: bool = True, apart: int = 16
+        self,
+        features: int,
+        action_size: int,
+        frames: int = 4,
+        *,
+        normalise: bool = True,
+        frames_first: bool = False,
+        apart: int = 16,
     ) -> None:
         super().__init__()
         if frames < 2 or features % frames:
@@ -114,6 +138,7 @@ class FrameDifferenceNeuron(nn.Module):
             raise ValueError(f"apart={apart} must be at least 0")
         self.frames = frames
         self.normalise = normalise
+        self.frames_first = frames_first
         self.pixels = features // frames
         self.key_size = (frames - 1) * self.pixels + action_size
         self.value_size = features
@@ -128,7 +153,9 @@ class FrameDifferenceNeuron(nn.Module):
         count = inputs.shape[0]
         frames = inputs.reshape(count, self.frames, self.pixels)  # [N, S, p]
         moved = frames[:, 1:] - frames[:, :-1]  # [N, S - 1, p], newer minus older
-        moved = moved.transpose(1, 2).reshape(count, -1)  # pixel by pixel, as the authors' weights expect
+        if not self.frames_first:
+            moved = moved.transpose(1, 2)  # pixel by pixel, as most of the authors' weights expect
+        moved = moved.reshape(count, -1)
         keys = torch.cat([moved, previous_action.expand(count, -1)], dim=-1)
         values = normalise(frames).reshape(count, -1) if self.normalise else inputs
         return keys, values, state

@@ -41,3 +41,37 @@ def sinusoidal_table(rows: int, columns: int) -> Tensor:
     column = torch.arange(columns, dtype=torch.float64)
     angle = torch.arange(rows, dtype=torch.float64).unsqueeze(1) / 10000 ** (2 * (column // 2) / columns)
     return torch.where(column % 2 == 0, angle.sin(), angle.cos()).float()
+
+
+def round_to_20_bits(x: Tensor) -> Tensor:
+    """Double precision, 53 bits, rounded to the first 20 (Dekker 1971, the splitting of a product)."""
+    spread = x * (2.0**33 + 1)
+    return spread - (spread - x)
+
+
+def same_in_any_order(total: Tensor) -> Tensor:
+    """A sum over the inputs that, in double precision, is the same to the bit however they are ordered or repeated.
+
+    The order of a sum shows in its last bits, and a chaotic world makes two different episodes of that.
+    """
+    return round_to_20_bits(total) if total.dtype == torch.float64 else total
+
+
+class Gains(nn.Module):
+    """A learnt gain and offset of each feature, as layer normalisation has them.
+
+    Args:
+        features: C.
+    """
+
+    own_start = ("weight",)  # a gain of 0 would let nothing through
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(features))
+        self.bias = nn.Parameter(torch.zeros(features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Rows side by side [..., R * C] -> the same of each row [..., R * C]."""
+        rows = x.unflatten(-1, (-1, len(self.weight)))
+        return (rows * self.weight + self.bias).flatten(-2)

@@ -105,12 +105,20 @@ class CNNPolicy(FeedForwardPolicy):
         action_size: not needed.
         channels: of both convolutions.
         hidden_size: of the hidden layer, C.
+        rectify: whether a ReLU comes first, as in the authors' clone: the latent code is there what a convolution was.
     """
 
     def __init__(
-        self, latent_shape: Sequence[int], action_size: int, *, channels: int = 64, hidden_size: int = 512
+        self,
+        latent_shape: Sequence[int],
+        action_size: int,
+        *,
+        channels: int = 64,
+        hidden_size: int = 512,
+        rectify: bool = False,
     ) -> None:
         super().__init__(context_size=hidden_size)
+        self.rectify = rectify
         check_positive(channels=channels, hidden_size=hidden_size)
         self.side = side_of(latent_shape[0], "cnn")
         if self.side < 8:
@@ -124,6 +132,7 @@ class CNNPolicy(FeedForwardPolicy):
 
     def context(self, latent: Tensor) -> Tensor:
         picture = latent.T.reshape(1, -1, self.side, self.side)  # [1, V, side, side]
+        picture = picture.relu() if self.rectify else picture
         picture = self.second(self.first(picture).relu()).relu()
         return self.hidden(picture.reshape(-1)).relu()
 

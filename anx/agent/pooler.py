@@ -9,22 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anx.agent.base import Prepared
-from anx.agent.ops import check_positive, normalise, sinusoidal_table
-
-
-def round_to_20_bits(x: Tensor) -> Tensor:
-    """Double precision, 53 bits, rounded to the first 20 (Dekker 1971, the splitting of a product)."""
-    spread = x * (2.0**33 + 1)
-    return spread - (spread - x)
-
-
-def same_in_any_order(total: Tensor) -> Tensor:
-    """A sum over the inputs that, in double precision, is the same to the bit however they are ordered or repeated.
-
-    The order of a sum shows in its last bits, and a chaotic world makes two different episodes of that.
-    """
-    return round_to_20_bits(total) if total.dtype == torch.float64 else total
-
+from anx.agent.ops import Gains, check_positive, normalise, same_in_any_order, sinusoidal_table
 
 PUBLISHED_MESSAGE = 32  # features of the authors' messages for scalars
 
@@ -49,6 +34,9 @@ class AttentionPooler(nn.Module):
         scale: whether dot products are divided by sqrt(d); without d by sqrt(K).
         output: `tanh`, or `relu_layer_norm` over a latent's features.
         gain: scales the pooled sum before `output`; 0.5 accounts for twice the inputs.
+        value_gains: features of a value that have a learnt gain and offset, the same in each row of so many: of pixels,
+            frame by frame; null: none have.
+        output_gains: whether the features of the latent code have, after `output`.
     """
 
     takes_counts = True
@@ -69,9 +57,13 @@ class AttentionPooler(nn.Module):
         scale: bool = False,
         output: Literal["tanh", "relu_layer_norm"] = "tanh",
         gain: float = 1.0,
+        value_gains: int | None = None,
+        output_gains: bool = False,
     ) -> None:
         super().__init__()
         check_positive(num_queries=num_queries, query_size=query_size, message_size=message_size)
+        if value_gains is not None and (value_gains < 1 or value_size % value_gains):
+            raise ValueError(f"value_gains={value_gains} must be null or divide the {value_size} features of a value")
         if queries not in ("sinusoidal", "learned"):
             raise ValueError(f"queries={queries} is not one of sinusoidal, learned")
         if activation not in ("tanh", "softmax"):
@@ -93,6 +85,8 @@ class AttentionPooler(nn.Module):
             scale=scale,
             output=output,
             gain=gain,
+            value_gains=value_gains,
+            output_gains=output_gains,
         )
         self.activation = activation
         self.output = output
@@ -112,6 +106,8 @@ class AttentionPooler(nn.Module):
         # What the keys' bias comes to; where inputs compete, it is the same for all of them.
         self.offset = nn.Linear(query_size, 1) if bias and not message_size and activation == "tanh" else None
         self.value = nn.Linear(value_size, value_message_size, bias=bias) if value_message_size else nn.Identity()
+        self.value_gains = Gains(value_gains) if value_gains else nn.Identity()
+        self.output_gains = Gains(self.latent_shape[1]) if output_gains else nn.Identity()
         # (Wq Q)(Wk k + b)^T = (Wq Q Wk) k^T + (Wq Q) b^T: with few queries it is cheaper to move Wk to their side,
         # once an agent instead of once an input and step.
         self.folds_key = not message_size or num_queries * key_size < message_size * (key_size + num_queries)
@@ -191,11 +187,11 @@ class AttentionPooler(nn.Module):
 
     def forward(self, prepared: Prepared, keys: Tensor, values: Tensor, counts: Tensor | None = None) -> Tensor:
         """Keys [N, K], values [N, V], how many inputs each stands for [N] (None: one) -> latent code [M, V']."""
-        pooled = self._attention(prepared, keys, counts) @ self.value(values)  # [M, V']
+        pooled = self._attention(prepared, keys, counts) @ self.value(self.value_gains(values))  # [M, V']
         pooled = same_in_any_order(pooled)
         if self.output == "tanh":
-            return (self.gain * pooled).tanh()
-        return normalise((self.gain * pooled).relu())
+            return self.output_gains((self.gain * pooled).tanh())
+        return self.output_gains(normalise((self.gain * pooled).relu()))
 
 
 class PoolerWithoutAttention(nn.Module):

@@ -9,15 +9,17 @@ inputs a row stands for, says so by `takes_counts = True`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from anx.agent.agent import Agent, AgentState
-from anx.agent.base import Prepared
+from anx.agent.base import Prepared, State
 from anx.agent.ops import normalise
 from anx.internal.pytree import tree_map
+
+Answer = TypeVar("Answer")
 
 
 class CountingPooler(Protocol):
@@ -90,6 +92,15 @@ def merged(
 
     All inputs but the first of `rows` [apart + 1] (see `divided`) are still, and become one: the last of them.
     """
+    latent, neuron_state = merged_latent(agent, prepared, inputs, state, rows)
+    _, action, after = agent.act(latent, neuron_state, state)
+    return action, after
+
+
+def merged_latent(
+    agent: Agent, prepared: Prepared, inputs: Tensor, state: AgentState, rows: Tensor
+) -> tuple[Tensor, State]:
+    """On the way there: the latent code [M, V] and the neurons' state."""
     still = still_inputs(agent)
     assert still is not None
     own, count = rows[:-1], len(inputs)
@@ -97,18 +108,16 @@ def merged(
     weights = inputs.new_full((count,), 1 / (count - len(own))).scatter(0, own, 0.0)  # of a mean over the others
     values = torch.cat([values[:-1], still.value(inputs, weights).unsqueeze(0)])
     counts = torch.cat([inputs.new_ones(len(own)), inputs.new_full((1,), count - len(own))])
-    latent = cast(CountingPooler, agent.pooler)(prepared, keys, values, counts)
-    _, action, after = agent.act(latent, neuron_state, state)
-    return action, after
+    return cast(CountingPooler, agent.pooler)(prepared, keys, values, counts), neuron_state
 
 
 def in_two(
     few: Tensor,
-    whole: Callable[..., tuple[Tensor, AgentState]],
-    merged: Callable[..., tuple[Tensor, AgentState]],
+    whole: Callable[..., Answer],
+    merged: Callable[..., Answer],
     batch: tuple[object, ...],
     rows: Tensor,
-) -> tuple[Tensor, AgentState]:
+) -> Answer:
     """A batch [B, ...] -> `merged(*batch, rows)` where inputs can be divided, `few` [B], elsewhere `whole(*batch)`.
 
     What an episode gets hangs on no other.

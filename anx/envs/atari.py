@@ -24,6 +24,7 @@ class Games(SplitStep):
         fire: whether fire is pressed at the start.
         sticky: probability that an action is the one before once more.
         full: all 18 buttons, also those that the game has no use for.
+        blank: rows of a frame, from the top, that are 0.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Games(SplitStep):
         fire: bool = False,
         sticky: float = 0.0,
         full: bool = False,
+        blank: int = 0,
     ) -> None:
         from ale_py.vector_env import AtariVectorEnv  # an extra; only whoever plays needs it
 
@@ -57,6 +59,7 @@ class Games(SplitStep):
             repeat_action_probability=sticky,
             full_action_space=full,
         )
+        self.blank = blank
         self.num_envs = slots
         self.single_observation_space = self._emulator.single_observation_space
         self.single_action_space = self._emulator.single_action_space
@@ -64,8 +67,8 @@ class Games(SplitStep):
     def reset(self, *, seed: Seeds = None, options: Options = None) -> tuple[Pixels, Info]:
         if seed is not None:
             seed = np.asarray(seed)[chosen(options, self.num_envs)]
-        self._seen, info = self._emulator.reset(seed=seed, options=options)
-        return self._seen, info
+        seen, info = self._emulator.reset(seed=seed, options=options)
+        return self._see(seen), info
 
     def step_async(self, actions: Array) -> None:
         """Send actions [slots]; `step_wait` answers."""
@@ -73,8 +76,16 @@ class Games(SplitStep):
 
     def step_wait(self) -> Answer:
         """The answers to the actions sent."""
-        self._seen, *rest = self._emulator.recv()
-        return self._seen, *rest
+        seen, reward, terminated, truncated, info = self._emulator.recv()
+        return self._see(seen), reward, terminated, truncated, info
+
+    def _see(self, frames: Pixels) -> Pixels:
+        """Frames [slots, S, 84, 84], without what is blank."""
+        if self.blank:
+            frames = frames.copy()  # what the emulator stacks stays as it is
+            frames[:, :, : self.blank] = 0
+        self._seen = frames
+        return self._seen
 
     def render(self) -> tuple[Pixels, ...]:
         """For each game its newest frame [84, 84, 3], gray."""

@@ -5,7 +5,7 @@ from __future__ import annotations  # torch is for type checkers only: processes
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
-from anx.envs.vector import Envs, Native, Pixels
+from anx.envs.vector import Envs, Native, Pixels, Readable
 from anx.errors import ConfigError
 from anx.spec import Spec
 
@@ -72,6 +72,7 @@ class HostEnvironment(ABC):
     native: Native | None = None  # the spaces of what it is made of, where agents get others (see `anx.envs.spaces`)
     rollout: ClassVar[str] = "host"  # what plays it: `rollout=host`
     overlaps: ClassVar[bool] = False  # whether it steps elsewhere while the policy acts for others
+    stacks: ClassVar[bool] = False  # whether its frames are the newest of a film: a step brings one, the oldest goes
     has_pictures: bool = True  # whether there are pictures of it
     spec: Spec
 
@@ -91,6 +92,14 @@ class HostEnvironment(ABC):
             training: whether it is trained on: some environments are rewarded differently then.
             pictures: whether `render()` is to give a picture [height, width, 3] for each slot.
         """
+
+    def make_readable(self, slots: int) -> Readable:
+        """As `make`, with the machines' memory to read, which some teachers look at; training changes nothing.
+
+        Raises:
+            ConfigError: there is no such memory.
+        """
+        raise ConfigError(f"env={type(self).__name__} has no memory that a teacher could read; allowed: env=pong")
 
 
 def without_pictures(env: str) -> ConfigError:

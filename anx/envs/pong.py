@@ -3,9 +3,12 @@
 from anx.cores import count_cores
 from anx.envs.atari import FPS, FRAMES, SIZE, Games
 from anx.envs.base import HostEnvironment
+from anx.envs.consoles import ReadableGames
 from anx.envs.extras import missing
 from anx.envs.limits import MOST_PROCESSES, MOST_STEPS, check_counts
 from anx.spec import Spec
+
+SCORE = 10  # rows of a frame in which the score stands
 
 
 class Pong(HostEnvironment):
@@ -17,11 +20,13 @@ class Pong(HostEnvironment):
     Args:
         max_steps: agent steps of four frames after which an episode ends.
         threads: of the emulator, never more than there are games; 0: one a core.
+        score: whether the score is seen; else the 10 rows in which it stands are 0.
     """
 
     overlaps = True  # steps while the policy acts for others
+    stacks = True
 
-    def __init__(self, max_steps: int = 27000, threads: int = 0) -> None:
+    def __init__(self, max_steps: int = 27000, threads: int = 0, *, score: bool = True) -> None:
         check_counts(1, MOST_STEPS, max_steps=max_steps)
         check_counts(0, MOST_PROCESSES, threads=threads)
         self.spec = Spec(
@@ -32,12 +37,16 @@ class Pong(HostEnvironment):
             fps=FPS,
         )
         self.threads = threads
+        self.blank = 0 if score else SCORE
 
     def make(self, slots: int, training: bool = False, pictures: bool = False) -> Games:
         """`slots` games side by side; a game that has ended is reset before its next step. Training changes nothing;
         pictures are the newest of the frames that the agent sees."""
         threads = self.threads or count_cores()  # the emulator's own 0 is every core of the machine
         try:
-            return Games("pong", slots, threads, self.spec.max_steps, fire=True)
+            return Games("pong", slots, threads, self.spec.max_steps, fire=True, blank=self.blank)
         except ImportError:
             raise missing("pong", "the Arcade Learning Environment", "atari") from None
+
+    def make_readable(self, slots: int) -> ReadableGames:
+        return ReadableGames(self.make(slots), "pong")

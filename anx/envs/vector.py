@@ -44,6 +44,14 @@ class SplitStep(Envs, ABC):
         return self.step_wait()
 
 
+class Readable(SplitStep):
+    """A vector environment whose machines' memory can be read."""
+
+    @abstractmethod
+    def memory(self) -> Pixels:
+        """The memory of each slot's machine as it is now, [slots, bytes]."""
+
+
 class AtOnce(SplitStep):
     """Any vector environment as one of two calls: it steps in the second.
 

@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
+import torch
 from lightning import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from omegaconf import DictConfig
 from torch import Tensor
 from torch.optim import Optimizer
@@ -166,7 +168,7 @@ class Learner(LightningModule):
     def check_resumable(self, checkpoint: Mapping[str, object]) -> None:
         """Raise ConfigError unless this learner can go on from a checkpoint of the same configuration."""
 
-    def configure_optimizers(self) -> Optimizer:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         optimizer: Optimizer = self.parts.optimizer(self.agent.parameters())
         return optimizer
 
@@ -206,10 +208,11 @@ class Learner(LightningModule):
     def play(self, seed: int, episodes: int) -> dict[str, Tensor]:
         """The returns [episodes] of the agent as it is, by the validation's name."""
         agent = get_vector(self.agent).unsqueeze(0)  # [1, D]
-        return {
-            name: self.rollout(agent, episodes, seed, perturbations).returns[0]
-            for name, perturbations in self.validations.items()
-        }
+        with torch.autocast(agent.device.type, enabled=False):  # `trainer.precision` is the training's
+            return {
+                name: self.rollout(agent, episodes, seed, perturbations).returns[0]
+                for name, perturbations in self.validations.items()
+            }
 
     @contextmanager
     def holding(self, vector: Tensor) -> Iterator[None]:

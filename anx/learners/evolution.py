@@ -106,6 +106,11 @@ class Evolution(Learner):
 
     @classmethod
     def check(cls, config: DictConfig, processes: int) -> None:
+        if "popsize" not in config.optimizer:
+            raise ConfigError(
+                f"optimizer={config.optimizer._target_} is no search, which learner={cls.__name__} needs; "
+                "optimizer=adam is for learner=cloning"
+            )
         if config.trainer.get("accumulate_grad_batches", 1) != 1:
             raise ConfigError(
                 f"trainer.accumulate_grad_batches={config.trainer.accumulate_grad_batches} must be 1: "

@@ -4,8 +4,8 @@ import math
 import pytest
 import torch
 
-from anx.agent.ops import sinusoidal_table
-from anx.agent.pooler import AttentionPooler, MeanPooler, round_to_20_bits
+from anx.agent.ops import round_to_20_bits, sinusoidal_table
+from anx.agent.pooler import AttentionPooler, MeanPooler
 
 
 def test_the_table_is_sines_in_even_columns_and_cosines_in_odd_ones():

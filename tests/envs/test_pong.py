@@ -33,6 +33,19 @@ def test_the_same_seed_is_the_same_game(games):
     assert np.array_equal(played[0][:, 0], played[0][:, 1])
 
 
+def test_the_score_can_be_hidden():
+    seen = []
+    for options in ({}, {"score": False}):
+        envs = Pong(threads=1, **options).make(1)
+        envs.reset(seed=np.array([7]))
+        seen.append(np.stack([envs.step(np.array([0]))[0][0] for _ in range(3)]))
+        envs.close()
+    whole, hidden = seen
+    assert whole[:, :, :10].any()
+    assert not hidden[:, :, :10].any()
+    assert np.array_equal(hidden[:, :, 10:], whole[:, :, 10:])
+
+
 def test_whoever_never_moves_loses_to_21(games):
     games.reset(seed=np.array([0, 1]))
     total, over = np.zeros(2), np.zeros(2, dtype=bool)

@@ -23,8 +23,8 @@ HOMES = {
     "policy": "anx.agent.policy",
     "head": "anx.agent.head",
     "rollout": "anx.rollout",
-    "optimizer": "anx.solvers",
-    "learner": "anx.learners.evolution",
+    "optimizer": ("anx.solvers", "torch.optim"),
+    "learner": "anx.learners",
     "perturbations": "anx.perturb.inputs",
 }
 EXPERIMENTS = [path.stem for path in (CONFIGS / "experiment").glob("*.yaml")]

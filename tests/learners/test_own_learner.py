@@ -35,20 +35,24 @@ class Constant(Learner):
         return loss
 '''
 LEARNER_CONFIG = "_target_: my_learner.Constant\naction: 0.5\n"
-OPTIMIZER_CONFIG = "_target_: torch.optim.Adam\n_partial_: true\nlr: 0.05\n"
 
 
 @pytest.fixture
 def train(tmp_path, monkeypatch, run_command):
     """Runs anx.run's command line with the learner, in a folder of one's own."""
     (tmp_path / "my_learner.py").write_text(LEARNER)
-    for group, name, text in (("learner", "constant", LEARNER_CONFIG), ("optimizer", "adam", OPTIMIZER_CONFIG)):
-        (tmp_path / "own" / group).mkdir(parents=True)
-        (tmp_path / "own" / group / f"{name}.yaml").write_text(text)
+    (tmp_path / "own" / "learner").mkdir(parents=True)
+    (tmp_path / "own" / "learner" / "constant.yaml").write_text(LEARNER_CONFIG)
     monkeypatch.syspath_prepend(tmp_path)
 
     def run(folder, *overrides):
-        chosen = [f"--config-dir={tmp_path / 'own'}", "learner=constant", "optimizer=adam", "+budget=smoke"]
+        chosen = [
+            f"--config-dir={tmp_path / 'own'}",
+            "learner=constant",
+            "optimizer=adam",
+            "optimizer.lr=0.05",
+            "+budget=smoke",
+        ]
         small = ["env.max_steps=20", "logger=csv", "report.figures=false", "report.film=false"]
         assert run_command(*chosen, *small, f"hydra.run.dir={tmp_path / folder}", *overrides) == 0
         return tmp_path / folder
