@@ -1,29 +1,19 @@
 """Recorded episodes as lessons: sequences for students with a memory, single steps for those without."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.data import Dataset
 
+from anx.data.base import Lesson, Lessons
 from anx.data.layout import EPISODES, layout_of, read_description
 from anx.envs.vector import Array
 from anx.errors import ConfigError
 
 
-class Lesson(NamedTuple):
-    """T steps of an episode; in a batch [B, T, ...]."""
-
-    observations: Tensor  # [T, ...], as the environment gives them
-    previous_actions: Tensor  # [T, A], 0 at an episode's first step
-    scores: Tensor  # [T, A], the teacher's
-    weights: Tensor  # [T], 0 where a step does not count: behind an episode's end
-
-
-class RecordedLessons(Dataset[Lesson]):
+class RecordedLessons(Lessons):
     """Stretches of recorded episodes, all of one length, each always in its place: read where they lie, on disk.
 
     Episodes are in the order of their numbers, whichever was over first.
