@@ -30,7 +30,10 @@ class RecordedLessons(Lessons):
             if value is not None and value < 1:
                 raise ValueError(f"{name}={value} must be at least 1")
         self.path = Path(path)
-        self.layout = layout_of(read_description(self.path))
+        description = read_description(self.path)
+        self.layout = layout_of(description)
+        env = description.get("env")
+        self.env = env if isinstance(env, dict) else None
         index = self.path / EPISODES
         found = np.load(index) if index.is_file() else []
         if len(found) < (episodes or 1):
