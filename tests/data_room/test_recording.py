@@ -115,8 +115,9 @@ def test_a_recording_goes_on_and_is_as_one_that_was_never_interrupted(tmp_path):
         assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes(), file.name
 
 
-def test_the_first_episodes_are_chosen(tmp_path):
+def test_lessons_know_where_they_are_from_and_the_first_episodes_are_chosen(tmp_path):
     write(tmp_path, layout_of(NUMBERS), episodes_of(NUMBERS))
+    assert RecordedLessons(str(tmp_path)).env == {"max_steps": 4}
     assert RecordedLessons(str(tmp_path), episodes=2).episodes["number"].tolist() == [0, 1]
     with pytest.raises(ConfigError, match=r"data.path=.* holds 5 episodes"):
         RecordedLessons(str(tmp_path), episodes=6)

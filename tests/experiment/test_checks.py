@@ -15,6 +15,7 @@ from anx.experiment.config.values import check_types
 CONFIGS = Path(config_folder())
 # Each group of components and the module that they live in.
 HOMES = {
+    "teacher": "anx.teachers",
     "env": "anx.envs",
     "agent": "anx.agent.agent",
     "splitter": "anx.agent.splitter",
