@@ -1,6 +1,7 @@
 """What an agent that imitates is taught with: stretches of episodes, and what a teacher says to each step of them."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from torch import Tensor
@@ -18,6 +19,10 @@ class Lesson(NamedTuple):
 
 class Lessons(ABC, Dataset[Lesson]):
     """Lessons of one length, each always in its place; a learner draws the order in which it takes them."""
+
+    env: Mapping[str, object] | None = (
+        None  # the configuration of the environment that they are from, where it is known
+    )
 
     @abstractmethod
     def __len__(self) -> int:
