@@ -12,11 +12,12 @@ from conftest import compose
 from anx.commands.reproduce import chosen_tables
 from anx.experiment.build import build_rollout
 from anx.experiment.config.check import check
+from anx.experiment.teaching import build_stage
 from anx.sweep.__main__ import read_arguments
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-COMMANDS = re.findall(r"^python -m anx\.(run|evaluate|reproduce) (.*)$", README, re.MULTILINE)
+COMMANDS = re.findall(r"^python -m anx\.(run|evaluate|reproduce|record) (.*)$", README, re.MULTILINE)
 NOT_OVERRIDES = ("-m", "--help")
 
 
@@ -32,7 +33,8 @@ def test_every_command_composes(program, arguments):
         return
     if program == "run":
         check(config)
-    build_rollout(config)[1].close()
+    if program != "record" or config.teacher.get("weights") is None:  # that needs a file
+        build_stage(config) if program == "record" else build_rollout(config)[1].close()
 
 
 @pytest.mark.parametrize("arguments", re.findall(r"^python -m anx\.sweep (.*)$", README, re.MULTILINE))

@@ -63,7 +63,7 @@ def announce(folder: Path, layout: Layout, episodes: int, max_steps: int) -> Non
     """Say how much will be written at most, before anything is."""
     free, most = shutil.disk_usage(folder).free, episodes * max_steps * layout.bytes_a_step
     log.info(
-        "%d episodes to %s: %s a step, at most %s (%d steps an episode); %s are free",
+        "%d more to %s: %s a step, at most %s (%d steps an episode); %s are free",
         *(episodes, folder, in_bytes(layout.bytes_a_step), in_bytes(most), max_steps, in_bytes(free)),
     )
 

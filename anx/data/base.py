@@ -20,9 +20,7 @@ class Lesson(NamedTuple):
 class Lessons(ABC, Dataset[Lesson]):
     """Lessons of one length, each always in its place; a learner draws the order in which it takes them."""
 
-    env: Mapping[str, object] | None = (
-        None  # the configuration of the environment that they are from, where it is known
-    )
+    env: Mapping[str, object] | None = None  # what configures the environment that they are from, where that is known
 
     @abstractmethod
     def __len__(self) -> int:

@@ -1,6 +1,8 @@
 """Recorded episodes as lessons: sequences for students with a memory, single steps for those without."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -30,7 +32,9 @@ class RecordedLessons(Lessons):
             if value is not None and value < 1:
                 raise ValueError(f"{name}={value} must be at least 1")
         self.path = Path(path)
-        self.layout = layout_of(read_description(self.path))
+        said = read_description(self.path)
+        self.layout = layout_of(said)
+        self.env = cast(Mapping[str, object] | None, said.get("env"))
         index = self.path / EPISODES
         found = np.load(index) if index.is_file() else []
         if len(found) < (episodes or 1):

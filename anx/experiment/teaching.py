@@ -6,7 +6,6 @@ from typing import cast
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-import anx
 from anx.agent.agent import Agent
 from anx.data.layout import Layout
 from anx.envs.base import HostEnvironment
@@ -16,6 +15,7 @@ from anx.experiment.compose import compose_evaluation
 from anx.experiment.config.parts import arguments_of
 from anx.experiment.evaluation import build_evaluation
 from anx.experiment.files.weights import identify_weights
+from anx.experiment.identity import versions
 from anx.population import get_vector, with_vector
 from anx.teachers.base import Teacher
 
@@ -42,7 +42,7 @@ def build_teacher(config: DictConfig, env: HostEnvironment) -> Teacher:
     """The teacher of `config` for an environment; one that is an agent's gets what loads agents."""
     loading = {"load": load_agent} if "weights" in config.teacher else {}
     with arguments_of("teacher"):
-        teacher: Teacher = instantiate(config.teacher, spec=env.spec, **loading)
+        teacher: Teacher = instantiate(config.teacher, env=env, **loading)
     return teacher
 
 
@@ -72,4 +72,4 @@ def settings_of(config: DictConfig) -> dict[str, object]:
 
 def notes_of(overrides: Sequence[str]) -> dict[str, object]:
     """What is good to know of a recording."""
-    return {"anx": anx.__version__, "overrides": list(overrides)}
+    return {"anx": versions().get("anx"), "overrides": list(overrides)}

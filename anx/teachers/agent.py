@@ -10,7 +10,7 @@ from torch.func import vmap
 from anx.agent.agent import Agent, AgentState
 from anx.errors import ConfigError
 from anx.internal.pytree import tree_map
-from anx.spec import Spec
+from anx.spec import Specified
 from anx.teachers.base import Seen, Teacher
 
 Load = Callable[[str, Sequence[str], Sequence[str]], Agent]
@@ -20,20 +20,20 @@ class AgentTeacher(Teacher):
     """The agent in a file, whose scores a student may learn.
 
     Args:
-        spec: of the environment, whose observations and actions the agent must know.
+        env: whose observations and actions the agent must know.
         load: a file, overrides and trust -> its agent, in the precision in which agents are evaluated.
         weights: its file, or anx:NAME, one that ships.
         overrides: as of `python -m anx.evaluate`, on top of what the file says; an .npz file needs its experiment:
-            [+experiment=ant].
+            ['+experiment=ant'].
         trust: packages whose components the file may name.
     """
 
     def __init__(
-        self, spec: Spec, load: Load, *, weights: str, overrides: Sequence[str] = (), trust: Sequence[str] = ()
+        self, env: Specified, load: Load, *, weights: str, overrides: Sequence[str] = (), trust: Sequence[str] = ()
     ) -> None:
         self.agent = load(weights, overrides, trust)
         inputs = self.agent.splitter.num_inputs
-        if (self.agent.action_size, self.agent.discrete) != (spec.action_size, spec.discrete):
+        if (self.agent.action_size, self.agent.discrete) != (env.spec.action_size, env.spec.discrete):
             raise ConfigError(f"weights={weights} is an agent of other actions than the environment's")
         self.prepared = self.agent.prepare()
         self.blank = self.agent.initial_state(inputs)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from anx.envs.vector import Pixels
 from anx.errors import ConfigError
-from anx.spec import Spec
+from anx.spec import Specified
 from anx.teachers import table_tennis as game
 from anx.teachers.base import Seen, Teacher
 
@@ -44,7 +44,7 @@ class PongTeacher(Teacher):
     predictable, misses it; far from the enemy if it can, not too close to the paddle's end, with few buttons pressed.
 
     Args:
-        spec: of the environment, which must be Pong.
+        env: Pong.
         horizon: steps before the ball arrives in which all turns are tried, three to the power of so many.
         guard: pixels from the paddle's ends within which a hit counts as risky.
         caution: what a pixel of them is worth, in pixels by which the enemy misses.
@@ -56,7 +56,7 @@ class PongTeacher(Teacher):
 
     def __init__(
         self,
-        spec: Spec,
+        env: Specified,
         *,
         horizon: int = 3,
         guard: float = 1.0,
@@ -64,7 +64,7 @@ class PongTeacher(Teacher):
         enough: float = 8.0,
         rest: int = 120,
     ) -> None:
-        if spec.actuators != BUTTONS:
+        if env.spec.actuators != BUTTONS:
             raise ConfigError("teacher=pong plays Pong only; allowed: env=pong")
         if not 1 <= horizon <= 6:
             raise ValueError(f"horizon={horizon} must be from 1 to 6")
