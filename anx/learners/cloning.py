@@ -1,7 +1,7 @@
 """Cloning: an agent learns by gradients to act as a teacher does (Pomerleau 1989; Tang & Ha 2021, section 4)."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, cast, get_args
 
 import torch
@@ -82,7 +82,7 @@ class Cloning(Learner):
             raise ValueError("data=None must be lessons")
         if batch_size > len(data):
             raise ValueError(f"batch_size={batch_size} must be at most {len(data)}, the lessons that there are")
-        check_fits(data[0], parts)
+        check_fits(data, parts)
         check_loss(loss, target, parts.agent.discrete)
         self.data = data
         self.batch_size = batch_size
@@ -202,9 +202,13 @@ def check_loss(loss: str, target: str, discrete: bool) -> None:
         )
 
 
-def check_fits(lesson: Lesson, parts: Parts) -> None:
-    """ValueError unless a lesson is about what an agent observes and does."""
-    spec = parts.rollout.env.spec
+def check_fits(data: Lessons, parts: Parts) -> None:
+    """ValueError unless lessons are about what an agent observes and does."""
+    own = parts.agent_config.get("env")
+    for key, value in (data.env or {}).items():
+        if isinstance(own, Mapping) and own.get(key, value) != value and key != "max_steps":
+            raise ValueError(f"data={value} is env.{key} of the lessons, env.{key}={own[key]} is the run's")
+    spec, lesson = parts.rollout.env.spec, data[0]
     observed, answered = tuple(lesson.observations.shape[1:]), tuple(lesson.scores.shape[1:])
     if observed != tuple(spec.observation_shape) or answered != (spec.action_size,):
         raise ValueError(

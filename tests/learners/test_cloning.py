@@ -15,12 +15,14 @@ from anx.learners.lessons import InTurns
 from anx.learners.schedule import share
 
 STEPS = 5
+CARTPOLE = "anx.envs.cartpole.CartPoleSwingUpHarder"
 
 
 class Noise(Lessons):
     """A teacher that is asked about noise."""
 
-    def __init__(self, count: int = 12, inputs: int = 5) -> None:
+    def __init__(self, count: int = 12, inputs: int = 5, world: str = CARTPOLE, **recorded: object) -> None:
+        self.env = {"_target_": world, "max_steps": 9}
         self.count = count
         self.inputs = inputs
 
@@ -35,7 +37,7 @@ class Noise(Lessons):
         return Lesson(observations, previous, observations.sum(1, keepdim=True), counted)
 
 
-CLONING = ["optimizer=adam", "optimizer.lr=0.05", "+learner.data._target_=test_cloning.Noise", "learner.batch_size=4"]
+CLONING = ["optimizer=adam", "optimizer.lr=0.05", "data._target_=test_cloning.Noise", "learner.batch_size=4"]
 SMALL = ["+budget=smoke", "env.max_steps=5", "logger=csv", "report=null", "callbacks.pictures=null"]
 PERTURBED = ["perturbations=[shuffle,occlude]", "perturbations.shuffle.every=2", "learner.action_noise=0.1"]
 
@@ -95,8 +97,8 @@ WRONG = {
     "learner.action_noise=-1.0 must be at least 0": ["learner.action_noise=-1.0"],
     "trainer.accumulate_grad_batches=2 must be 1": ["+trainer.accumulate_grad_batches=2"],
     "learner.batch_size=4 must be a multiple of 3": ["trainer.devices=3"],
-    r"learner.data=\[4\] observed, \[1\] answered: the environment's are \[5\] and \[1\]": ["+learner.data.inputs=4"],
-    "data=null: learner=cloning .* needs lessons": ["learner.data=null"],
+    r"learner.data=\[4\] observed, \[1\] answered: the environment's are \[5\] and \[1\]": ["+data.inputs=4"],
+    f"learner.data=Other is env._target_ of the lessons, env._target_={CARTPOLE} is the run's": ["+data.world=Other"],
 }
 
 
@@ -106,9 +108,10 @@ def test_what_cannot_be_cloned_is_refused_by_its_key(says, overrides, learner):
         learner(*overrides)
 
 
-def test_searches_and_gradients_are_not_mixed_up():
+def test_a_search_is_given_no_gradients_and_cloning_no_search_and_lessons():
     for given, says in (
-        (["learner=cloning", "+learner.data._target_=test_cloning.Noise"], "PGPE searches; .* optimizer=adam"),
+        (["learner=cloning"], "PGPE searches; .* optimizer=adam"),
+        (["optimizer=adam", "~data"], "data=null: learner=cloning .* needs lessons"),
         (["optimizer=adam", "learner=evolution"], "Adam is no search, .* learner=cloning"),
     ):
         with pytest.raises(ConfigError, match=says):
