@@ -15,6 +15,7 @@ from anx.seeds import LARGEST
 def check(config: DictConfig) -> None:
     """Everything that can be said without building: types, counts, and keys that must fit each other."""
     check_ablations(config)
+    check_size(config)
     check_types(OmegaConf.to_container(config, resolve=True))
     if not fits(config.get("name"), str):
         raise ConfigError(f"name={config.get('name')} must be a text")
@@ -26,6 +27,13 @@ def check(config: DictConfig) -> None:
     if ends == (None, None) or config.trainer.get("max_steps") != -1:  # -1: another limit ends the run
         check_integer("trainer.max_steps", config.trainer.get("max_steps"), least=1)
     find_learner(config).check(config, processes_of(config))
+
+
+def check_size(config: DictConfig) -> None:
+    """Whether there is such a budget: sizes of all kinds are taken from it."""
+    budgets = config.get("budgets")
+    if OmegaConf.is_dict(budgets) and config.get("size") not in budgets:
+        raise ConfigError(f"size={config.get('size')} is not one of {', '.join(map(str, budgets))}")
 
 
 def processes_of(config: DictConfig) -> int:
