@@ -49,13 +49,13 @@ def assert_equal(a, b):
 
 @pytest.mark.exhaustive
 def test_evolution_from_nothing_reaches_a_score(tmp_path):
-    """Seed 0, 30 generations of 32, episodes of 300 steps: from 15 to over 30."""
+    """Seed 0, 30 generations of 32, episodes of 300 steps: from 15 to over 25."""
     sizes = ["optimizer.popsize=32", "learner.rollouts=4", "env.max_steps=300", "learner.test_episodes=200"]
-    sizes += ["trainer.val_check_interval=30", "optimizer.step_size=tpa"]
+    sizes += ["trainer.val_check_interval=30", "optimizer=cmaes", "optimizer.step_size=tpa"]
     first = run(tmp_path / "first", *sizes, "trainer.max_steps=1")
     last = run(tmp_path / "last", *sizes, "trainer.max_steps=30")
     assert first["shuffled"]["mean"] < 18
-    assert last["shuffled"]["mean"] > 30
+    assert last["shuffled"]["mean"] > 25
     assert last["shuffled"]["mean"] == pytest.approx(last["plain"]["mean"], rel=0.2)
 
 
@@ -107,7 +107,7 @@ def test_a_run_that_an_older_version_started_goes_on(tmp_path):
 
     It has other names for what moved since, its steps were not counted by hand, and its episodes not at all.
     """
-    run(tmp_path, "trainer.max_steps=2")
+    run(tmp_path, "optimizer=cmaes", "trainer.max_steps=2")
     last = tmp_path / "checkpoints" / "last.ckpt"
     checkpoint = torch.load(last, weights_only=False)
     del checkpoint["config"]["agent"], checkpoint["config"]["pooler"]["queries"]
@@ -116,11 +116,11 @@ def test_a_run_that_an_older_version_started_goes_on(tmp_path):
     checkpoint["loops"]["fit_loop"][BY_HAND]["total"] = {"ready": 0, "completed": 0}
     del checkpoint["totals"]
     torch.save(checkpoint, last)
-    assert run(tmp_path, "trainer.max_steps=3", f"ckpt_path={last}")["generations"] == 3
+    assert run(tmp_path, "optimizer=cmaes", "trainer.max_steps=3", f"ckpt_path={last}")["generations"] == 3
     assert [row["step"] for row in metrics(tmp_path)] == list("012")
     assert [float(row["train/evaluations"]) for row in metrics(tmp_path)] == [16, 32, 16]
     with pytest.raises(ConfigError, match=r"pooler\.queries=learned, but ckpt_path was trained with .*=sinusoidal"):
-        run(tmp_path, "trainer.max_steps=3", f"ckpt_path={last}", "+ablation=learned_queries")
+        run(tmp_path, "optimizer=cmaes", "trainer.max_steps=3", f"ckpt_path={last}", "+ablation=learned_queries")
 
 
 def test_the_same_seed_is_the_same_run_and_another_seed_another_one(tmp_path):
@@ -135,9 +135,9 @@ def test_the_same_seed_is_the_same_run_and_another_seed_another_one(tmp_path):
 @pytest.mark.exhaustive
 @needs_compiler
 def test_two_processes_give_the_mean_of_one(tmp_path):
-    """Neither has half of 63 candidates, nor enough episodes to be compiled for; together they have."""
+    """Neither has half of 11 candidates, nor enough episodes to be compiled for; together they have."""
     arguments = [*SMALL, "trainer.accelerator=cpu", "report=null", "env.max_steps=30", "trainer.max_steps=2"]
-    arguments += ["optimizer.popsize=63", "learner.rollouts=16"]
+    arguments += ["optimizer=cmaes", "optimizer.popsize=11", "learner.rollouts=12"]
     for name, extra in (("one", []), ("two", ["trainer.strategy=ddp", "trainer.devices=2"])):
         command = [sys.executable, "-m", "anx.run", *arguments, *extra, f"hydra.run.dir={tmp_path / name}"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
@@ -159,7 +159,7 @@ def test_processes_whose_populations_have_come_apart_end_with_an_error():
 
 
 def test_a_run_logs_what_the_interface_names(tmp_path):
-    report = run(tmp_path)
+    report = run(tmp_path, "optimizer=cmaes")
     rows = metrics(tmp_path)
     assert [row["step"] for row in rows] == list("0123")
     for row in rows:
@@ -221,7 +221,7 @@ def test_nan_fitness_is_counted_in_the_log_and_does_not_stop_the_run(tmp_path, m
     monkeypatch.setattr(DeviceRollout, "__call__", half_broken)
     run(tmp_path)
     for row in metrics(tmp_path):
-        assert float(row["train/nan_count"]) == 4
+        assert float(row["train/nan_count"]) == 8
         assert float(row["train/fitness_mean"]) > 0
 
 

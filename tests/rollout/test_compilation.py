@@ -132,7 +132,7 @@ def test_a_state_that_comes_back_in_another_form_is_refused_by_name():
     }.items():
         agent, _ = make_agent()
         agent.neuron = Returning(change)
-        agent.pooler.key = nn.Linear(1, 32, bias=False)
+        agent.pooler.query = nn.Linear(8, 1, bias=False)
         with pytest.raises(ValueError, match=f"Returning returned .*{says}"):
             rolled_out(agent, False)
 
@@ -144,7 +144,7 @@ def test_a_state_of_counts_and_of_double_precision_is_carried_compiled_as_uncomp
     agent.neuron = Returning(
         lambda memory, count: (memory * torch.ones((), dtype=torch.float64) / count[:, None], count)
     )
-    agent.pooler.key = nn.Linear(1, 32, bias=False)
+    agent.pooler.query = nn.Linear(8, 1, bias=False)
     ours, theirs = (rolled_out(agent, compile)[1] for compile in (True, False))
     torch.testing.assert_close(ours.returns, theirs.returns, rtol=0, atol=1e-3)
     assert ours.returns.dtype == torch.float32

@@ -18,7 +18,7 @@ from anx.learners.optimizer import SolverOptimizer
 from anx.population import get_vector, num_parameters
 from anx.solvers.nevergrad import OFFERED as OF_NEVERGRAD
 
-FILES = [path.stem for path in (Path(config_folder()) / "optimizer").glob("*.yaml")]
+FILES = [path.stem for path in (Path(config_folder()) / "optimizer").glob("*.yaml") if path.stem != "adam"]
 OFFERED = [(f"optimizer={name}",) for name in FILES if name != "nevergrad"]
 OFFERED += [("optimizer=nevergrad", f"optimizer.name={name}") for name in OF_NEVERGRAD]
 CLIPUP = ("optimizer=pgpe", "optimizer.ascent=clipup", "optimizer.lr=null")
