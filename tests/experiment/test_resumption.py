@@ -23,7 +23,7 @@ DIFFERENT = {
     "pooler.num_queries": 4,
     "optimizer.sigma0": 0.2,
     "optimizer.popsize": 10,
-    "optimizer.shaping": "ranks",
+    "optimizer.shaping": "normalised",
     "learner.episodes": "independent",
     "perturbations": {"shuffle": {"_target_": "anx.perturb.inputs.Shuffle", "every": None}},
 }
