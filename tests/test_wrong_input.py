@@ -98,7 +98,7 @@ RUNS = {
     "an interpolation that is none": (["pooler='${'"], ["pooler=", "${", "can't be read"]),
     "a key that Lightning does not take": (["+trainer.word=1"], ["trainer.word=1", "no argument of Trainer"]),
     "a value that Lightning does not take": (["trainer.num_nodes=null"], ["trainer.num_nodes=None", "an integer"]),
-    "a budget that is none": (["size=3"], ["size", "`3`"]),
+    "a budget that is none": (["size=3"], ["size=3 is not one of", "quick"]),
     "a perturbation that is none": (
         ["perturbations=[noise]", "perturbations.noise=''"],
         ["perturbations.noise=", "part"],

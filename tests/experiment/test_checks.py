@@ -67,7 +67,7 @@ def test_every_experiment_composes_at_every_budget_and_its_search_starts(experim
 
 @pytest.mark.parametrize(("group", "name"), COMPONENTS, ids=map("/".join, COMPONENTS))
 def test_every_component_can_be_chosen(group, name):
-    config_name = "evaluate" if group == "perturbations" else "config"
+    config_name = {"perturbations": "evaluate", "teacher": "record"}.get(group, "config")
     given = ["env.id=CartPole-v1"] if name == "gymnasium" else []  # which one, only a user can say
     config = compose(f"{group}={name}", *given, config_name=config_name)
     check_types(OmegaConf.to_container(config, resolve=True))
