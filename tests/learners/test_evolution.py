@@ -227,7 +227,12 @@ def test_nan_fitness_is_counted_in_the_log_and_does_not_stop_the_run(tmp_path, m
 
 def test_a_run_starts_from_given_weights(tmp_path):
     run(tmp_path / "first")
-    run(tmp_path / "second", f"weights={tmp_path / 'first' / 'agent.safetensors'}", "optimizer.sigma0=1e-9")
+    run(
+        tmp_path / "second",
+        f"weights={tmp_path / 'first' / 'agent.safetensors'}",
+        "optimizer.sigma0=1e-9",
+        "optimizer.lr=1e-9",
+    )
     for name, value in weights(tmp_path / "first").items():
         torch.testing.assert_close(weights(tmp_path / "second")[name], value, rtol=0, atol=1e-6)
 
