@@ -20,6 +20,7 @@ from anx.agent.agent import Agent
 from anx.experiment.build import build_agent
 from anx.experiment.config.overrides import for_hydra
 from anx.experiment.config.own_configs import config_folder
+from anx.rollout.evaluation import Evaluation
 
 needs_compiler = pytest.mark.skipif(shutil.which(os.environ.get("CXX") or "g++") is None, reason="needs a C++ compiler")
 
@@ -72,6 +73,23 @@ def run_command(monkeypatch) -> Callable[..., Any]:
         return 0
 
     return run
+
+
+@pytest.fixture
+def costs_nothing(monkeypatch) -> Callable[[Any], list[int]]:
+    """`costs_nothing(module)`: what that module evaluates returns 100, 200, ..., and was asked for so many episodes."""
+
+    def replace(module: Any) -> list[int]:
+        asked: list[int] = []
+
+        def evaluate(agent: Any, rollout: Any, episodes: int, seed: int, perturbations: Any) -> Evaluation:
+            asked.append(episodes)
+            return Evaluation(torch.full((episodes,), 100.0 * len(asked)), torch.ones(episodes), 1.0)
+
+        monkeypatch.setattr(module, "evaluate", evaluate)
+        return asked
+
+    return replace
 
 
 @pytest.fixture

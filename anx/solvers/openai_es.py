@@ -5,7 +5,7 @@ import numpy as np
 from anx.errors import ConfigError
 from anx.solvers.ascent import Adam
 from anx.solvers.base import Array, Solver
-from anx.solvers.pairs import Shaping, check_pairs, check_shaping, draw_noise, ends, mirror, shape
+from anx.solvers.pairs import Shaping, check_decays, check_pairs, check_shaping, draw_noise, ends, mirror, shape
 from anx.solvers.state import State, take
 
 
@@ -43,9 +43,7 @@ class OpenAIES(Solver):
         check_shaping(shaping)
         if lr <= 0:
             raise ConfigError(f"lr={lr} must be greater than 0")
-        for name, decay in (("sigma_decay", sigma_decay), ("lr_decay", lr_decay)):
-            if not 0 < decay <= 1:
-                raise ConfigError(f"{name}={decay} must be greater than 0 and at most 1")
+        check_decays(sigma_decay=sigma_decay, lr_decay=lr_decay)
         self.popsize = popsize
         self.sigma0 = sigma0
         self.shaping = shaping

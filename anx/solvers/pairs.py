@@ -47,6 +47,13 @@ def shape(fitness: Array, shaping: str) -> Array:
     return (fitness - fitness.mean()) / (spread if spread > 0 else 1.0)
 
 
+def check_decays(**decays: float) -> None:
+    """ConfigError, with its name, for a decay that is none."""
+    for name, decay in decays.items():
+        if not 0 < decay <= 1:
+            raise ConfigError(f"{name}={decay} must be greater than 0 and at most 1")
+
+
 def check_shaping(shaping: str) -> None:
     """ConfigError unless fitness can be shaped so."""
     if shaping not in get_args(Shaping):

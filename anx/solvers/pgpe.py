@@ -7,7 +7,7 @@ import numpy as np
 from anx.errors import ConfigError
 from anx.solvers.ascent import Adam, Ascent, ClipUp
 from anx.solvers.base import Array, Solver
-from anx.solvers.pairs import Shaping, check_pairs, check_shaping, draw_noise, ends, mirror, shape
+from anx.solvers.pairs import Shaping, check_decays, check_pairs, check_shaping, draw_noise, ends, mirror, shape
 from anx.solvers.state import State, take
 
 
@@ -65,9 +65,7 @@ class PGPE(Solver):
             lr = max_speed / 2 if ascent == "clipup" else 0.45 * sigma0
         if lr <= 0:
             raise ConfigError(f"lr={lr} must be greater than 0")
-        for name, decay in (("lr_decay", lr_decay), ("sigma_decay", sigma_decay)):
-            if not 0 < decay <= 1:
-                raise ConfigError(f"{name}={decay} must be greater than 0 and at most 1")
+        check_decays(lr_decay=lr_decay, sigma_decay=sigma_decay)
         if sigma_lr < 0:
             raise ConfigError(f"sigma_lr={sigma_lr} must be at least 0")
         if not 0 <= sigma_change < 1:

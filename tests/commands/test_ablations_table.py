@@ -6,7 +6,6 @@ import shutil
 import sys
 
 import pytest
-import torch
 import yaml
 from conftest import compose, make_agent
 from hydra.core.global_hydra import GlobalHydra
@@ -17,7 +16,6 @@ import anx.commands.playing
 import anx.commands.reproduce
 from anx.experiment.config.parts import AGENT_KEYS
 from anx.experiment.files.weights import write_agent
-from anx.rollout.evaluation import Evaluation
 
 METRIC = "validation/shuffled_mean"
 FAILED = "it ran out of luck"
@@ -71,16 +69,9 @@ def reproduce(monkeypatch, sweep, tmp_path):
 
 
 @pytest.fixture
-def played(monkeypatch):
+def played(costs_nothing):
     """Evaluations cost nothing, and return 100, 200, ..."""
-    asked = []
-
-    def evaluate(agent, rollout, episodes, seed, perturbations):
-        asked.append(episodes)
-        return Evaluation(torch.full((episodes,), 100.0 * len(asked)), torch.ones(episodes), 1.0)
-
-    monkeypatch.setattr(anx.commands.playing, "evaluate", evaluate)
-    return asked
+    return costs_nothing(anx.commands.playing)
 
 
 def test_a_score_is_what_anx_evaluate_gives(reproduce, sweep, monkeypatch, tmp_path):

@@ -67,16 +67,9 @@ def weights(tmp_path):
 
 
 @pytest.fixture
-def played(monkeypatch):
+def played(costs_nothing):
     """Evaluations cost nothing; says how many episodes each was asked for."""
-    asked = []
-
-    def evaluate(agent, rollout, episodes, seed, perturbations):
-        asked.append(episodes)
-        return Evaluation(torch.full((episodes,), 100.0 * len(asked)), torch.ones(episodes), 1.0)
-
-    monkeypatch.setattr(anx.commands.reproduce, "evaluate", evaluate)
-    return asked
+    return costs_nothing(anx.commands.reproduce)
 
 
 @pytest.mark.parametrize("job", sorted(JOBS), ids=" ".join)

@@ -2,14 +2,12 @@ import json
 import sys
 
 import pytest
-import torch
 from hydra.core.global_hydra import GlobalHydra
 
 import anx.commands.evaluate
 import anx.commands.playing
 import anx.commands.reproduce
 import anx.commands.zoo
-from anx.rollout.evaluation import Evaluation
 from anx.zoo.shipped import shipped_names
 from anx.zoo.table import read_table
 
@@ -34,16 +32,9 @@ def reproduce(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def played(monkeypatch):
+def played(costs_nothing):
     """Evaluations cost nothing, and return 100, 200, ...; says how many episodes each was asked for."""
-    asked = []
-
-    def evaluate(agent, rollout, episodes, seed, perturbations):
-        asked.append(episodes)
-        return Evaluation(torch.full((episodes,), 100.0 * len(asked)), torch.ones(episodes), 1.0)
-
-    monkeypatch.setattr(anx.commands.playing, "evaluate", evaluate)
-    return asked
+    return costs_nothing(anx.commands.playing)
 
 
 def test_a_score_is_what_anx_evaluate_gives(reproduce, monkeypatch, tmp_path, capsys):
