@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import compose
 
+import anx.heatmap.command as heatmap
 from anx.commands.reproduce import OTHERS, chosen_tables
 from anx.experiment.build import build_rollout
 from anx.experiment.config.check import check
@@ -17,7 +18,8 @@ from anx.sweep.__main__ import read_arguments
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-COMMANDS = re.findall(r"^python -m anx\.(run|evaluate|reproduce|record) (.*)$", README, re.MULTILINE)
+SHOWN = (README + (ROOT / "docs" / "cloning.md").read_text()).replace("\\\n", "")
+COMMANDS = re.findall(r"^python -m anx\.(run|evaluate|reproduce|record) (.*)$", SHOWN, re.MULTILINE)
 NOT_OVERRIDES = ("-m", "--help")
 
 
@@ -41,6 +43,12 @@ def test_every_command_composes(program, arguments):
         check(config)
     if program != "record" or config.teacher.get("weights") is None:  # that needs a file
         build_stage(config) if program == "record" else build_rollout(config)[1].close()
+
+
+@pytest.mark.parametrize("arguments", re.findall(r"^python -m anx\.heatmap (.*)$", SHOWN, re.MULTILINE))
+def test_every_heat_map_composes(arguments):
+    asked = heatmap.read_arguments(shlex.split(arguments))
+    check(compose(*asked.overrides, f"perturbations.occlude.ratio={asked.train[-1]}"))
 
 
 @pytest.mark.parametrize("arguments", re.findall(r"^python -m anx\.sweep (.*)$", README, re.MULTILINE))
