@@ -27,7 +27,7 @@ class RecordedLessons(Lessons):
             episodes, as long as the longest.
         episodes: how many of them, the first ones; null: all.
         unique: whether, of single steps with the same observation and previous action, only the first is a lesson.
-            Sixty games of a teacher who wins Pong by the same rally again and again are 1,600 steps and their repetitions.
+            Sixty games of Pong's teacher, who wins by the same rallies, are 1,600 steps and their repetitions.
     """
 
     def __init__(self, path: str, *, length: int | None = 1, episodes: int | None = None, unique: bool = False) -> None:
