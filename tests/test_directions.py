@@ -25,6 +25,7 @@ LONGEST = 250  # lines of a file
 # Files that know rooms above theirs, and why.
 UPWARDS = {
     "sweep/__main__.py": {"commands"},  # the door of a room: it hands anx.run's task in
+    "zoo/__main__.py": {"commands"},  # the door of a room
 }
 
 # Who may ask what something is, and why.
@@ -147,6 +148,8 @@ def test_no_rooms_import_one_another_in_a_circle():
     rooms: dict[str, set[str]] = {}
     for module, others in ARROWS.items():
         room = room_of(module)
+        if module == f"anx.{room}.__main__":
+            continue  # a door, which nobody imports
         rooms.setdefault(room, set()).update({room_of(other) for other in others} - {room})
     assert circle(rooms) == []
 

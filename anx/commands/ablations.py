@@ -8,7 +8,7 @@ import yaml
 from omegaconf import DictConfig
 
 from anx.commands.output import find_output
-from anx.commands.playing import Playable, build, in_words, meanings, play
+from anx.commands.playing import Playable, build, meanings, play
 from anx.commands.scores import (
     Asked,
     Played,
@@ -28,6 +28,7 @@ from anx.files import hash_of, write_whole
 from anx.population import num_parameters
 from anx.seeds import LARGEST
 from anx.views.table import make_console, print_table, to_csv, to_markdown
+from anx.zoo.table import in_words
 
 log = logging.getLogger(__name__)
 

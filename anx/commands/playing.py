@@ -40,11 +40,6 @@ def play(playable: Playable, episodes: int, seed: int) -> Score:
     return Score(mean=round(summary["mean"], 2), sem=round(summary["sem"], 2), episodes=episodes)
 
 
-def in_words(score: Score | None) -> str:
-    """The mean and its standard error."""
-    return f"{score['mean']:.1f} ± {score['sem']:.1f}" if score else "-"
-
-
 def meanings(inputs: Inputs) -> Table:
     """What befalls the inputs, a name a row."""
     rows = [[each, f"`{' '.join(overrides)}`" if overrides else "none"] for each, overrides in inputs.items()]
