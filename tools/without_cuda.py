@@ -1,7 +1,7 @@
-"""CUDA's libraries in an environment whose torch was installed without them: `PYTHON .ci/without_cuda.py`.
+"""Torch without CUDA's libraries: `pip install --no-deps torch`, and `python tools/without_cuda.py` in its environment.
 
-For Linux on x86-64 the registry has a torch that links to 3 GB of them, where the CPU uses none. One library that says
-"there is no device" to whatever it is asked takes their places.
+For Linux on x86-64 the registry's torch is linked to 2.2 GB of them, none of which the CPU uses. One library that says
+"there is no device" to whatever it is asked takes their places. For tests on machines without such a card.
 """
 
 import re
@@ -25,6 +25,8 @@ def main() -> None:
     libraries = sorted(folder.glob("*.so*"))
     needed = {name for each in libraries for name in re.findall(r"NEEDED.*\[(.+)\]", read("readelf", "-d", each))}
     missing = {name for name in needed if not (folder / name).exists() and not SYSTEMS.match(name)}
+    if not missing:
+        return
     asked = {line.split()[-1] for each in libraries for line in read("nm", "-D", "-u", each).splitlines()}
     versions: dict[str, list[str]] = {}
     for function in sorted(asked):
@@ -40,9 +42,8 @@ def main() -> None:
         (folder / name).symlink_to(library.name)
     (about,) = folder.parents[1].glob("torch-*.dist-info/METADATA")
     lines = about.read_text(encoding="utf-8").splitlines(keepends=True)
-    about.write_text(
-        "".join(line for line in lines if not WANTED.match(line)), encoding="utf-8"
-    )  # else pip brings them
+    kept = [line for line in lines if not WANTED.match(line)]  # else pip brings them later
+    about.write_text("".join(kept), encoding="utf-8")
     print(f"{len(missing)} libraries, {len(names)} functions")
 
 
