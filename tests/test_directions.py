@@ -11,7 +11,7 @@ HOUSE = ROOT / "anx"
 # From the ground up: a room may import from rooms beside it and below it. What is not named here is a door on top of
 # all rooms, which none of them may use.
 FLOORS = (
-    {"spec", "errors", "seeds", "files", "cores", "signals", "internal", "zoo"},
+    {"spec", "errors", "seeds", "files", "cores", "progress", "signals", "terminal", "internal", "zoo"},
     {"agent"},
     {"population", "perturb", "envs"},
     {"rollout", "solvers", "teachers", "data"},

@@ -57,7 +57,8 @@ def reproduce_ablations(config: DictConfig) -> None:
     waiting = build_all(config, runs)
     try:
         for done, (run, inputs, playable) in enumerate(waiting, 1):
-            score = play(playable, config.episodes, config.seed)
+            what = f"{done} of {len(waiting)}: {run.folder.name}, {inputs}"
+            score = play(playable, config.episodes, config.seed, what)
             run.scores[inputs] = {
                 **asked(config, run, inputs),
                 "mean": score["mean"],
@@ -67,7 +68,7 @@ def reproduce_ablations(config: DictConfig) -> None:
             scores.setdefault(run.folder.name, []).append(run.scores[inputs])
             write_scores(folder, scores)
             write(config, runs, output)
-            log.info("%d of %d: %s, %s: %s", done, len(waiting), run.folder.name, inputs, in_words(score))
+            log.info("%s: %s", what, in_words(score))
     except KeyboardInterrupt:
         log.info("interrupted; what has been played is kept, started again it goes on from there")
         raise SystemExit(130) from None

@@ -3,6 +3,7 @@
 import logging
 import signal
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from lightning import Trainer
@@ -30,7 +31,10 @@ from anx.experiment.summary import (
     write_summary,
 )
 from anx.files import write_whole
+from anx.learners.base import Learner
+from anx.progress import shown
 from anx.signals import Interrupted, interruptible
+from anx.terminal import clickable
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +85,8 @@ def run_prepared(config: DictConfig, prepared: Prepared) -> Summary:
     try:
         shipped = fit(prepared, run_dir)
         # The test's episodes are none of the validation's, by which the agent was chosen: its score is unbiased.
-        trainer.test(learner, verbose=False)
+        with final_evaluation(learner):
+            trainer.test(learner, verbose=False)
         summary = summarise_run(config, learner, trainer.global_step, shipped)
         report(config, prepared, summary, shipped)
         reason = None
@@ -124,6 +129,13 @@ def fit(prepared: Prepared, run_dir: Path) -> Shipped | None:
     return shipped
 
 
+def final_evaluation(learner: Learner) -> AbstractContextManager[object]:
+    """Shows how far the test is, in the first process alone."""
+    if rank_zero_only.rank:  # type: ignore[attr-defined]
+        return nullcontext()
+    return shown("final evaluation", learner.test_episodes * len(learner.validations))
+
+
 @rank_zero_only
 def report(config: DictConfig, prepared: Prepared, summary: Summary, shipped: Shipped | None) -> None:
     """Write report.json, say where everything is, and draw report.html: what is computed is safe before it is drawn."""
@@ -136,7 +148,8 @@ def report(config: DictConfig, prepared: Prepared, summary: Summary, shipped: Sh
         which = describe_agent(shipped, learner.words)
         log.info("agent: %s, %s\nto evaluate it:\n  %s", agent, which, evaluation)
     if prepared.draw:
-        log.info("report: %s", prepared.draw(run_dir))
+        log.info("report: %s", clickable(prepared.draw(run_dir)))
+    log.info("all of it: %s", clickable(run_dir))
 
 
 def kill_other_processes(trainer: Trainer) -> None:

@@ -50,10 +50,11 @@ def reproduce_zoo(config: DictConfig) -> None:
         zoo[name] = of_its_file(name, zoo[name], playable.agent)
     try:
         for done, ((name, inputs), playable) in enumerate(built.items(), 1):
-            score = play(playable, config.episodes or zoo[name].episodes, config.seed)
+            what = f"{done} of {len(built)}: {PREFIX}{name}, {inputs}"
+            score = play(playable, config.episodes or zoo[name].episodes, config.seed, what)
             zoo[name].scores[inputs] = score
             write(zoo, config.inputs, table, output)
-            log.info("%d of %d: %s%s, %s: %s", done, len(built), PREFIX, name, inputs, in_words(score))
+            log.info("%s: %s", what, in_words(score))
     except KeyboardInterrupt:
         log.info("interrupted; what has been played stands in the tables")
         raise SystemExit(130) from None
