@@ -16,8 +16,9 @@ from anx.experiment.config.command_line import evaluation_of, given_arguments
 from anx.experiment.config.messages import one_line
 from anx.experiment.config.program import run_main
 from anx.experiment.files.trust import trust_override
-from anx.experiment.folder import claimed
+from anx.experiment.folder import AGENT, claimed
 from anx.experiment.identity import add_start, identify
+from anx.experiment.loggers.base import of_run
 from anx.experiment.loggers.run import end_loggers, log_refusal, make_loggers
 from anx.experiment.prepare import Prepared, describe_device, prepare
 from anx.experiment.quiet import quiet_libraries
@@ -33,12 +34,11 @@ from anx.experiment.summary import (
 from anx.files import write_whole
 from anx.learners.base import Learner
 from anx.progress import shown
+from anx.rollout.evaluation import summarise
 from anx.signals import Interrupted, interruptible
 from anx.terminal import clickable
 
 log = logging.getLogger(__name__)
-
-AGENT = "agent.safetensors"
 
 
 def main() -> None:
@@ -149,6 +149,9 @@ def report(config: DictConfig, prepared: Prepared, summary: Summary, shipped: Sh
         log.info("agent: %s, %s\nto evaluate it:\n  %s", agent, which, evaluation)
     if prepared.draw:
         log.info("report: %s", clickable(prepared.draw(run_dir)))
+    results = {name: summarise(returns) for name, returns in learner.results.items()}
+    for logger in of_run(prepared.trainer.loggers):
+        logger.log_outcome(run_dir, results, prepared.trainer.global_step)
     log.info("all of it: %s", clickable(run_dir))
 
 
