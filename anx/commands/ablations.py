@@ -21,9 +21,9 @@ from anx.commands.scores import (
     write_scores,
 )
 from anx.errors import InputsDoNotFitError
-from anx.experiment.config.check import check_writable
 from anx.experiment.config.command_line import command_line, override
 from anx.experiment.config.values import check_integer
+from anx.experiment.config.writable import check_writable
 from anx.files import hash_of, write_whole
 from anx.population import num_parameters
 from anx.seeds import LARGEST

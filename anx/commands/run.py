@@ -11,10 +11,10 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from anx.errors import ConfigError
-from anx.experiment.config.check import check_writable, unwritable
 from anx.experiment.config.command_line import evaluation_of, given_arguments
 from anx.experiment.config.messages import one_line
 from anx.experiment.config.program import run_main
+from anx.experiment.config.writable import check_writable, unwritable
 from anx.experiment.files.trust import trust_override
 from anx.experiment.folder import AGENT, claimed
 from anx.experiment.identity import add_start, identify

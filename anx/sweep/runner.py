@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anx.errors import ConfigError
-from anx.experiment.config.check import check_writable
 from anx.experiment.config.command_line import without
+from anx.experiment.config.writable import check_writable
 from anx.experiment.file_base import read_override
 from anx.experiment.files.trust import check_overrides
 from anx.progress import clock
