@@ -21,7 +21,7 @@ EXPERIMENTS = [path.stem for path in (ROOT / "configs" / "experiment").glob("*.y
 EXPERIMENT_OF = {"attention_agent": "car_racing", "tanh_vision": "pong", "raw_values": "pong", "puzzle_pong": "pong"}
 # All but those that follow gradients, for cloning.
 SEARCHES = [path.stem for path in (ROOT / "configs" / "optimizer").glob("*.yaml") if path.stem != "adam"]
-NEEDS = {"ant": "pybullet", "pong": "ale_py", "car_racing": "envpool"}
+NEEDS = {"ant": "pybullet", "ant_mujoco": "mujoco", "pong": "ale_py", "car_racing": "envpool"}
 
 
 def run(*command, **options):
@@ -48,7 +48,7 @@ def command(monkeypatch, capsys):
 
 def test_help_lists_the_groups_and_the_keys(command):
     printed = command("run", "--help")
-    groups = ("experiment: ant, car_racing, cartpole, pong", "budget: gpu, laptop, paper, quick, smoke")
+    groups = ("experiment: ant, ant_mujoco, car_racing, cartpole, pong", "budget: gpu, laptop, paper, quick, smoke")
     for part in (*groups, "num_queries: 16", "no_memory           A feed-forward neuron on the last four inputs"):
         assert part in printed
     assert "+experiment=pong" in printed

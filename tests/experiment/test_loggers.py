@@ -7,12 +7,14 @@ import pytest
 import torch
 import wandb
 from conftest import compose
+from PIL import Image
 from wandb_file import records
 
 from anx.commands.run import train
 from anx.errors import ConfigError
 from anx.experiment.loggers.metrics_file import MetricsFile
 from anx.experiment.loggers.wandb_run import make_wandb_logger, users_folder, wandb_mode
+from anx.rollout.evaluation import summarise
 
 
 def rows(path):
@@ -137,6 +139,30 @@ def test_a_run_can_do_without_a_logger(without, tmp_path, monkeypatch):
     train(compose(*small, without, f"run_dir={tmp_path}"))
     assert (tmp_path / "report.json").is_file()
     assert (tmp_path / "metrics.csv").is_file() == ("wandb" in without)
+
+
+def test_a_run_that_is_over_leaves_its_table_its_media_and_on_demand_its_agent(nobody, tmp_path):
+    wandb.teardown()
+    run_dir = tmp_path / "run"
+    (run_dir / "figures").mkdir(parents=True)
+    Image.new("RGB", (9, 9)).save(run_dir / "figures" / "latent.png")
+    (run_dir / "film.mp4").write_bytes(b"a film")
+    (run_dir / "agent.safetensors").write_bytes(b"an agent")
+    logger = make_wandb_logger(run_dir=str(run_dir), agent=True)
+    logger.log_outcome(run_dir, {"plain": summarise(torch.tensor([1.0, 3.0]))}, 7)
+    logger.end(None)
+    (path,) = (run_dir / "wandb").glob("offline-run-*/run-*.wandb")
+    logged, artifacts = {}, []
+    for record in records(path):
+        logged.update({item.key or "/".join(item.nested_key): item.value_json for item in record.history.item})
+        artifacts += [record.artifact.type] if record.HasField("artifact") else []
+    assert logged["trainer/global_step"] == "7"
+    assert artifacts.count("agent") == 1
+    media = path.parent / "files" / "media"
+    assert [each.read_bytes() for each in media.glob("videos/film*.mp4")] == [b"a film"]
+    assert len(list(media.glob("images/figures/latent*.png"))) == 1
+    (table,) = media.glob("table/final*.table.json")
+    assert json.loads(table.read_text())["data"] == [["plain", 2.0, pytest.approx(2**0.5), 1.0, 2]]
 
 
 def test_wandbs_own_refusal_is_one_line(nobody):

@@ -37,6 +37,7 @@ def test_a_run_logs_every_generation_its_validations_its_pictures_and_its_config
     assert [step for step, key, _ in logged if key == "train/fitness_mean"] == [0, 1, 2, 3]
     assert [step for step, key, _ in logged if key == "validation/shuffled_mean"] == [1, 3]
     assert [(step, kind) for step, key, kind in logged if key == "attention"] == [(2, "image"), (4, "image")]
+    assert (4, "final/text_summary", "tensor") in logged
     assert {"config/pooler/text_summary", "config/identity/text_summary"} <= {key for _, key, _ in logged}
     assert (4, "test/plain_mean", "simple_value") in logged  # logged after the training, into the same file
     assert len(files(tmp_path / "tensorboard")) == 1

@@ -13,7 +13,9 @@ from PIL import Image
 from typing_extensions import override
 
 from anx.errors import ConfigError
-from anx.experiment.loggers.base import RunLogger
+from anx.experiment.loggers.base import COLUMNS, RunLogger, figures_in, rows_of
+from anx.rollout.evaluation import Statistics
+from anx.views.table import Table, to_markdown
 
 WRITERS = ("tensorboard", "tensorboardX")  # Lightning takes either
 
@@ -53,6 +55,15 @@ class TensorBoardRun(RunLogger, TensorBoardLogger):
     def finalize(self, status: str) -> None:
         """Lightning's training or test is over, the run is not: what it still logs belongs in the same file."""
         self.experiment.flush()
+
+    @override
+    @rank_zero_only
+    def log_outcome(self, run_dir: Path, results: Mapping[str, Statistics], step: int) -> None:
+        """The final evaluation as a table, and the figures."""
+        rows = [[str(cell) for cell in row] for row in rows_of(results)]
+        self.experiment.add_text("final", to_markdown(Table(COLUMNS, rows, "lrrrr")), step)
+        for name, path in figures_in(run_dir).items():
+            self.log_picture(name, path, step)
 
     @override
     @rank_zero_only
