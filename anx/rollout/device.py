@@ -1,6 +1,7 @@
 """The rollout for environments written in torch: agents, environments and episodes are one batch on one device."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Generic
 
 import torch
@@ -17,7 +18,7 @@ from anx.rollout.rolling import Rolling
 from anx.rollout.stepping import Stepping
 from anx.rollout.threads import check_threads, count_threads
 from anx.rollout.trace import Moment
-from anx.rollout.world import watch
+from anx.rollout.world import TorchWorld, watch
 
 COMPILED_JOBS = 100  # jobs (candidates times episodes) from which `compile: auto` compiles
 
@@ -108,4 +109,5 @@ class DeviceRollout(Rollout, Generic[State]):
     def watch(
         self, vector: Tensor, seed: int, perturbations: Sequence[Perturbation] = (), *, pictures: bool = False
     ) -> Iterator[Moment]:
-        return watch(self.env, self.agent, vector, seed, perturbations, pictures)
+        opened = partial(TorchWorld, self.env, vector, pictures)
+        return watch(opened, self.agent, vector, seed, perturbations, pictures)

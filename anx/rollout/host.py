@@ -25,7 +25,7 @@ from anx.rollout.jobs import Jobs, Own
 from anx.rollout.slots import Drawn, Slots, Step, to_space
 from anx.rollout.threads import Stop, check_threads, count_threads, run_side_by_side
 from anx.rollout.trace import Moment
-from anx.rollout.world import watch
+from anx.rollout.world import HostWorld, watch
 
 COMPILED_JOBS = 16  # jobs (candidates times episodes) from which `compile: auto` compiles
 
@@ -155,7 +155,8 @@ class HostRollout(Rollout):
     def watch(
         self, vector: Tensor, seed: int, perturbations: Sequence[Perturbation] = (), *, pictures: bool = False
     ) -> Iterator[Moment]:
-        return watch(self.env, self.agent, vector, seed, perturbations, pictures)
+        opened = partial(HostWorld, self.env, vector, pictures)
+        return watch(opened, self.agent, vector, seed, perturbations, pictures)
 
     def _open(self, slots: int, training: bool) -> list[list[SplitStep]]:
         """The slots, a group for each thread; in two halves where environments can step while the policy acts for the

@@ -20,11 +20,13 @@ from anx.population import in_precision_of, with_vector
 from anx.rollout.jobs import episode_seeds
 from anx.rollout.slots import to_space
 from anx.rollout.trace import Moment
-from anx.spec import Specified
+from anx.spec import Spec, Specified
 
 
 class World(ABC):
     """One environment, as a single agent meets it."""
+
+    spec: Spec  # what the environment says of itself
 
     @abstractmethod
     def reset(self, seed: int) -> tuple[Tensor, int]:
@@ -61,6 +63,7 @@ class TorchWorld(World, Generic[State]):
 
     def __init__(self, env: TorchEnvironment[State], like: Tensor, pictures: bool = False) -> None:
         self.env = env
+        self.spec = env.spec
         self.like = like
 
     def reset(self, seed: int) -> tuple[Tensor, int]:
@@ -87,6 +90,7 @@ class HostWorld(World):
 
     def __init__(self, env: HostEnvironment, like: Tensor, pictures: bool = False) -> None:
         self.env = env
+        self.spec = env.spec
         self.like = like
         self.envs = env.make(1, training=False, pictures=pictures)
 
@@ -123,16 +127,21 @@ def open_world(env: Specified, like: Tensor, pictures: bool = False) -> World:
 
 @torch.inference_mode()
 def watch(
-    env: Specified, agent: Agent, vector: Tensor, seed: int, perturbations: Sequence[Perturbation], pictures: bool
+    opened: Callable[[], World],
+    agent: Agent,
+    vector: Tensor,
+    seed: int,
+    perturbations: Sequence[Perturbation],
+    pictures: bool,
 ) -> Iterator[Moment]:
-    """Parameters [D] -> the first episode of `seed` (see `Rollout.watch`)."""
+    """Parameters [D] -> the first episode of `seed` (see `Rollout.watch`), in the world that is opened for it."""
     agent = with_vector(agent, vector)
-    with closing(open_world(env, vector, pictures)) as world:
+    with closing(opened()) as world:
         observation, own_seed = world.reset(seed)
         pipeline = Pipeline(agent, perturbations, 1, own_seed)
         sense, prepared = pipeline.batched(0), agent.prepare()
         state = tree_map(partial(in_precision_of, vector), agent.initial_state(pipeline.num_inputs))
-        for t in range(env.spec.max_steps):
+        for t in range(world.spec.max_steps):
             pipeline.draw(t)
             drawn = pipeline.at(torch.tensor(0, device=vector.device))
             inputs = sense(observation, drawn)
