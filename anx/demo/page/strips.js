@@ -92,7 +92,9 @@ export class Returns {
       Object.assign(context, { strokeStyle: style, lineWidth: wide });
       context.stroke();
     };
-    this.earlier.forEach((each) => line(each, colour("line"), 1.5));
+    context.globalAlpha = 0.45;
+    this.earlier.forEach((each) => line(each, colour("faint"), 1.2));
+    context.globalAlpha = 1;
     this.now.marks.forEach((step) => {
       context.fillStyle = colour("warm");
       context.fillRect(x(step) - 1, bottom - 11, 2, 11);
