@@ -149,7 +149,7 @@ function count(now) {
   byId("rate").textContent = times.length > 5 && !state?.paused ? `${times.length} frames/s` : "";
 }
 
-const short = (number) => (number === null ? "–" : Math.abs(number) < 100 ? number.toFixed(1) : number.toFixed(0));
+const short = (number) => (number === null ? "–" : number.toFixed(Math.abs(number) < 100 ? 1 : 0).replace(/^-(0\.0)$/, "$1"));
 
 let hides = 0;
 function notice(text, milliseconds) {
