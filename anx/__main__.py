@@ -11,6 +11,7 @@ COMMANDS = {
     "evaluate": "an agent under perturbations of its inputs: a table, json, a film, figures",
     "film": "an episode of an agent's: what it gets, what it attends to",
     "zoo": "the agents that ship, and what they score",
+    "demo": "a page on which an agent plays, and you disturb its senses",
     "record": "episodes of a teacher, to clone it",
     "sweep": "many runs from a file, without an account: tables and a picture",
     "heatmap": "students trained and tested with inputs missing: a picture and a table",

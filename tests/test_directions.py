@@ -17,7 +17,7 @@ FLOORS = (
     {"rollout", "solvers", "teachers", "data"},
     {"learners", "views"},
     {"experiment"},
-    {"sweep"},
+    {"sweep", "demo"},
     {"commands"},
     {"heatmap"},  # a command of several parts
 )
