@@ -37,5 +37,13 @@ class Specified(Protocol):
     def spec(self) -> Spec: ...
 
     @property
+    def rollout(self) -> str:
+        """What plays it: device, or host."""
+
+    @property
+    def backgrounds(self) -> tuple[str, ...]:
+        """The names of pictures that can be put behind while it is played."""
+
+    @property
     def has_pictures(self) -> bool:
         """Whether there are pictures of it."""

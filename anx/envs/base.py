@@ -28,6 +28,7 @@ class TorchEnvironment(ABC, Generic[State]):
     """
 
     rollout: ClassVar[str] = "device"  # what plays it: `rollout=device`
+    backgrounds: ClassVar[tuple[str, ...]] = ()  # what it draws has none to change
     spec: Spec
 
     @abstractmethod
@@ -74,6 +75,7 @@ class HostEnvironment(ABC):
     overlaps: ClassVar[bool] = False  # whether it steps elsewhere while the policy acts for others
     stacks: ClassVar[bool] = False  # whether its frames are the newest of a film: a step brings one, the oldest goes
     has_pictures: bool = True  # whether there are pictures of it
+    backgrounds: tuple[str, ...] = ()  # names of pictures that can be put behind while it is played
     spec: Spec
 
     @abstractmethod
@@ -100,6 +102,15 @@ class HostEnvironment(ABC):
             ConfigError: there is no such memory.
         """
         raise ConfigError(f"env={type(self).__name__} has no memory that a teacher could read; allowed: env=pong")
+
+    def change_background(self, envs: Envs, background: str | None) -> None:
+        """Put a picture behind what these vector environments show from now on, also to agents.
+
+        Args:
+            envs: that `make` made.
+            background: one of `backgrounds`; None: the one that it came with.
+        """
+        raise ConfigError(f"background={background}: env={type(self).__name__} has no other")
 
 
 def without_pictures(env: str) -> ConfigError:

@@ -20,20 +20,19 @@ from anx.experiment.files.weights import read_weights
 log = logging.getLogger(__name__)
 
 EVALUATION = "evaluate"  # the configuration of an agent that is described on the command line
-OF_FILE = "evaluate_weights"  # the same, of one that is described by its file
-KEPT = "evaluate_weights_kept"  # of that: what another environment leaves as it is
+OF_FILE = f"{EVALUATION}_weights"  # the same, of one that is described by its file
 OPTION = "weights"  # what a file says of a part, as an option of that part's group
 
 
-def find_base(path: object, trust: Any, experiment: object) -> str:
-    """The name of the configuration that an evaluation's command line is to be composed on.
+def find_base(path: object, trust: Any, experiment: object, program: str = EVALUATION) -> str:
+    """The name of the configuration that a command line is to be composed on, an evaluation's or `program`'s.
 
     If the weights' file describes its agent, and no experiment is chosen, that is one that has been made of it.
     """
     if experiment is not None or not isinstance(path, str) or "${" in path or Path(path).suffix == ".npz":
-        return EVALUATION
+        return program
     agent = read_weights(path).config
-    return EVALUATION if not agent else store_base(agent, f"weights={path}", () if trust is None else trust)
+    return program if not agent else store_base(agent, f"weights={path}", () if trust is None else trust, program)
 
 
 def read_override(overrides: Sequence[str], key: str) -> Any:
@@ -48,7 +47,7 @@ def read_override(overrides: Sequence[str], key: str) -> Any:
     return value
 
 
-def store_base(agent: Any, source: str, trust: Sequence[str] = ()) -> str:
+def store_base(agent: Any, source: str, trust: Sequence[str] = (), program: str = EVALUATION) -> str:
     """Make the configuration of an evaluation of what a file says of its agent, all checked; returns its name.
 
     What the file says of a part is a further option of that part's group, and chosen: other choices replace it, an
@@ -58,19 +57,21 @@ def store_base(agent: Any, source: str, trust: Sequence[str] = ()) -> str:
         agent: as it was read.
         source: of it, weights=PATH.
         trust: packages whose components it may name.
+        program: the configuration that it is one of, where not of an evaluation.
     """
     check_agent_config(agent, source, trust)
+    of_file, kept = f"{program}_weights", f"{program}_weights_kept"
     store = ConfigStore.instance()
     for part in AGENT_KEYS:
         store.store(group=part, name=OPTION, node=agent[part])
-    base: Any = OmegaConf.load(Path(config_folder(), f"{EVALUATION}.yaml"))
+    base: Any = OmegaConf.load(Path(config_folder(), f"{program}.yaml"))
     base.defaults = [choose(each) for each in base.defaults]
-    # The agent's splitter is its own: an environment that is chosen in place of the file's brings none.
-    store.store(name=KEPT, node={"defaults": [{"override /splitter": OPTION}]})
-    base.defaults.insert(base.defaults.index("_self_"), KEPT)
+    # The agent's splitter is its own: another environment, chosen in place of the file's, leaves it as it is.
+    store.store(name=kept, node={"defaults": [{"override /splitter": OPTION}]})
+    base.defaults.insert(base.defaults.index("_self_"), kept)
     base.name = agent.get("name", base.name)
-    store.store(name=OF_FILE, node=base)
-    return OF_FILE
+    store.store(name=of_file, node=base)
+    return of_file
 
 
 def choose(default: Any) -> Any:

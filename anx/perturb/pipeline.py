@@ -47,6 +47,12 @@ class Pipeline:
         self.drawn = tuple(old if new is None else new for old, new in zip(self.drawn, due, strict=True))
         return any(new is not None for new in due)
 
+    def redraw(self, place: int) -> None:
+        """Draw anew, within episodes, what the perturbation at a place draws at their start."""
+        perturbation, count, generator = self.perturbations[place], self.counts[place], self.generators[place]
+        new = perturbation.draw(0, self.episodes, count, self.splitter.features, generator)
+        self.drawn = tuple(new if here == place and new is not None else old for here, old in enumerate(self.drawn))
+
     def at(self, episode: Tensor) -> tuple[Tensor, ...]:
         """What is drawn now for the given episodes [...]: one tensor [..., ...] a perturbation."""
         return tuple(drawn[episode.cpu()].to(episode.device) for drawn in self.drawn)

@@ -9,10 +9,7 @@ from torch import Tensor
 
 from anx.agent.agent import Agent
 from anx.envs.base import State, TorchEnvironment
-from anx.internal.pytree import tree_map
 from anx.perturb.base import Perturbation
-from anx.perturb.pipeline import Pipeline
-from anx.population import in_precision_of, with_vector
 from anx.rollout.base import Episodes, Rollout
 from anx.rollout.compilation import CannotCompileError
 from anx.rollout.compile_option import Compile, CompileOption
@@ -21,6 +18,7 @@ from anx.rollout.rolling import Rolling
 from anx.rollout.stepping import Stepping
 from anx.rollout.threads import check_threads, count_threads
 from anx.rollout.trace import Moment
+from anx.rollout.world import TorchWorld, watch
 
 COMPILED_JOBS = 100  # jobs (candidates times episodes) from which `compile: auto` compiles
 
@@ -108,25 +106,8 @@ class DeviceRollout(Rollout, Generic[State]):
             return None
         return lambda: stepping
 
-    @torch.inference_mode()
     def watch(
         self, vector: Tensor, seed: int, perturbations: Sequence[Perturbation] = (), *, pictures: bool = False
     ) -> Iterator[Moment]:
-        agent = with_vector(self.agent, vector)
-        pipeline = Pipeline(agent, perturbations, 1, seed)
-        sense = pipeline.batched(0)
-        start = self.env.reset(1, torch.Generator().manual_seed(seed))
-        env_state = tree_map(lambda x: in_precision_of(vector, x[0]), start)
-        state = tree_map(partial(in_precision_of, vector), agent.initial_state(pipeline.num_inputs))
-        prepared = agent.prepare()
-        for t in range(self.env.spec.max_steps):
-            pipeline.draw(t)
-            observation = self.env.observe(env_state)
-            drawn = pipeline.at(torch.tensor(0, device=vector.device))
-            inputs = sense(observation, drawn)
-            picture = self.env.render(env_state) if pictures else None
-            thought, state = agent.explain(prepared, inputs, state)
-            env_state, reward, done = self.env.step(env_state, thought.action)
-            yield Moment(observation, inputs, pipeline.origins(drawn), *thought, reward, picture)
-            if done:
-                break
+        opened = partial(TorchWorld, self.env, vector, pictures)
+        return watch(opened, self.agent, vector, seed, perturbations, pictures)

@@ -8,25 +8,24 @@ from typing import cast
 import numpy as np
 import torch
 from gymnasium.spaces import Space
-from numpy.typing import NDArray
 from torch import Tensor
 
 from anx.agent.agent import Agent, AgentState
 from anx.agent.still import in_two, merged, merges, still_inputs
 from anx.envs.base import HostEnvironment
 from anx.envs.spaces import observed, plain_observation, taken
-from anx.envs.vector import Array, AtOnce, Envs, SplitStep
-from anx.internal.pytree import tree_map
+from anx.envs.vector import Array, AtOnce, SplitStep
 from anx.perturb.base import Perturbation
 from anx.perturb.pipeline import Pipeline
-from anx.population import copy_like, in_precision_of, vectorise, with_vector
+from anx.population import copy_like, vectorise
 from anx.rollout.base import Episodes, Rollout
 from anx.rollout.compilation import CannotCompileError, CompiledStep
 from anx.rollout.compile_option import Compile, CompileOption
-from anx.rollout.jobs import Jobs, Own, episode_seeds
+from anx.rollout.jobs import Jobs, Own
 from anx.rollout.slots import Drawn, Slots, Step, to_space
 from anx.rollout.threads import Stop, check_threads, count_threads, run_side_by_side
 from anx.rollout.trace import Moment
+from anx.rollout.world import HostWorld, watch
 
 COMPILED_JOBS = 16  # jobs (candidates times episodes) from which `compile: auto` compiles
 
@@ -153,31 +152,11 @@ class HostRollout(Rollout):
 
         return step
 
-    @torch.inference_mode()
     def watch(
         self, vector: Tensor, seed: int, perturbations: Sequence[Perturbation] = (), *, pictures: bool = False
     ) -> Iterator[Moment]:
-        agent = with_vector(self.agent, vector)
-        envs = self.env.make(1, training=False, pictures=pictures)
-        with closing(envs):
-            first = episode_seeds(seed, 1)
-            pipeline = Pipeline(agent, perturbations, 1, int(first[0]))
-            sense, prepared = pipeline.batched(0), agent.prepare()
-            state = tree_map(partial(in_precision_of, vector), agent.initial_state(pipeline.num_inputs))
-            answer, _ = envs.reset(seed=first.tolist())
-            for t in range(self.env.spec.max_steps):
-                pipeline.draw(t)
-                observation = torch.from_numpy(answer[0].copy()).to(vector.device)
-                drawn = pipeline.at(torch.tensor(0, device=vector.device))
-                inputs = sense(observation, drawn)
-                picture = picture_of(envs) if pictures else None
-                thought, state = agent.explain(prepared, inputs.to(vector.dtype), state)
-                action = to_space(thought.action.unsqueeze(0), envs.single_action_space)
-                answer, reward, terminated, truncated, _ = envs.step(action)
-                paid = torch.tensor(float(reward[0]))
-                yield Moment(observation, inputs, pipeline.origins(drawn), *thought, paid, picture)
-                if terminated[0] or truncated[0]:
-                    break
+        opened = partial(HostWorld, self.env, vector, pictures)
+        return watch(opened, self.agent, vector, seed, perturbations, pictures)
 
     def _open(self, slots: int, training: bool) -> list[list[SplitStep]]:
         """The slots, a group for each thread; in two halves where environments can step while the policy acts for the
@@ -213,13 +192,6 @@ class HostRollout(Rollout):
         for envs in (each for group in self._groups for each in group):
             envs.close()
         self._groups, self._opened = [], None
-
-
-def picture_of(envs: Envs) -> NDArray[np.uint8]:
-    """What a person sees of the first slot, [height, width, 3]."""
-    pictures = envs.render()
-    assert pictures is not None, "environments that are made for pictures render"
-    return np.asarray(pictures[0], dtype=np.uint8)
 
 
 def plain_step(agent: Agent, perturbations: Sequence[Perturbation], dtype: torch.dtype) -> Step:

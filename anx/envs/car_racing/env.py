@@ -2,19 +2,20 @@
 
 from functools import partial
 from importlib.util import find_spec
-from typing import Literal
+from typing import Literal, cast
 
 import gymnasium
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from PIL import Image
 
 from anx.cores import count_cores
 from anx.envs.base import HostEnvironment
 from anx.envs.car_racing.cars import Cars
 from anx.envs.car_racing.envpool import EnvPoolCars
-from anx.envs.car_racing.look import SIZE, Look, read_picture
+from anx.envs.car_racing.look import SIZE, Look, read_picture, shipped_backgrounds
 from anx.envs.extras import missing
 from anx.envs.limits import MOST_PROCESSES, MOST_STEPS, check_counts
-from anx.envs.vector import AtOnce, SplitStep
+from anx.envs.vector import AtOnce, Envs, SplitStep
 from anx.envs.workers import Make, Workers
 from anx.spec import Spec
 
@@ -59,6 +60,7 @@ class CarRacing(HostEnvironment):
         self.frames = frames
         self.colour = colour
         self.background = read_picture(background) if background is not None else None
+        self.backgrounds = shipped_backgrounds()
         self.patience = patience
         self.simulator = simulator
         self.processes = processes
@@ -71,8 +73,14 @@ class CarRacing(HostEnvironment):
 
     def make(self, slots: int, training: bool, pictures: bool = False) -> Cars:
         """`slots` cars side by side, each on a track of its own; in training their patience is limited."""
-        look = Look(self.frames, self.colour, self.background)
-        return Cars(self._make_simulators(slots, pictures), look, self.patience if training else None)
+        patience = self.patience if training else None
+        return Cars(self._make_simulators(slots, pictures), self._look(self.background), patience)
+
+    def change_background(self, envs: Envs, background: str | None) -> None:
+        cast(Cars, envs).look = self._look(self.background if background is None else read_picture(background))
+
+    def _look(self, background: Image.Image | None) -> Look:
+        return Look(self.frames, self.colour, background)
 
     def _make_simulators(self, slots: int, pictures: bool) -> SplitStep:
         chosen = self.simulator

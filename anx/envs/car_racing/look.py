@@ -60,9 +60,14 @@ def fit(picture: Image.Image, width: int, height: int) -> Pixels:
     return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
 
 
+def shipped_backgrounds() -> tuple[str, ...]:
+    """The names of the pictures that come along."""
+    return tuple(sorted(path.stem for path in BACKGROUNDS.glob("*.png")))
+
+
 def read_picture(background: str) -> Image.Image:
     """A picture file, or one that comes along, by its name."""
-    shipped = sorted(path.stem for path in BACKGROUNDS.glob("*.png"))
+    shipped = shipped_backgrounds()
     path = BACKGROUNDS / f"{background}.png" if background in shipped else Path(background)
     try:
         if not path.is_file():  # a pipe would be waited for
