@@ -17,7 +17,7 @@ FLOORS = (
     {"rollout", "solvers", "teachers", "data"},
     {"learners", "views"},
     {"experiment"},
-    {"sweep", "demo"},
+    {"sweep", "demo", "portable"},
     {"commands"},
 )
 LONGEST = 250  # lines of a file

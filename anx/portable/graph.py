@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 AXIS = "N"  # what a file calls the number of sensory inputs, where it may be any
 LIBRARIES = ("onnx", "onnxscript")
+TALKATIVE = ("torch.onnx", "onnxscript", "onnx_ir")
 
 Axes = dict[int, object] | None  # of one tensor: those whose length is for the exporter to find out
 
@@ -97,13 +98,15 @@ def tidy(model: "ModelProto", about: Mapping[str, str]) -> "ModelProto":
 
 @contextmanager
 def in_silence() -> Iterator[None]:
-    """Within, torch's exporter says nothing of itself and of libraries that it does without."""
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
+    """Within, torch's exporter says nothing of what it does, and of libraries that it does without."""
+    loggers = [logging.getLogger(name) for name in TALKATIVE]
+    before = [each.level for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(before)
+        for each, level in zip(loggers, before, strict=True):
+            each.setLevel(level)

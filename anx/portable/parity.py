@@ -5,42 +5,51 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import onnxruntime
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from anx.portable.step import Step
-from anx.rollout.trace import Moment
+
+ALIKE = 1e-5  # a difference that comes of rounding
 
 
 class Parity(NamedTuple):
-    """How far a file is from its agent over an episode."""
+    """How far a file's steps are from an agent's."""
 
-    steps: int
-    difference: float  # the greatest of any number of scores, latent code and attention
+    differences: NDArray[np.float64]  # [T], the greatest of a step in anything that it gives
+
+    @property
+    def alike(self) -> float:
+        """The share of steps that are the same but for rounding."""
+        return float(np.mean(self.differences <= ALIKE))
 
 
-def compare(path: Path, step: Step, moments: Iterable[Moment]) -> Parity:
-    """Let the file in `path` see what an agent sees in an episode; each carries what it has made of it itself.
+@torch.no_grad()
+def compare(path: Path, step: Step, seen: Iterable[Tensor]) -> Parity:
+    """What a file and an agent make of the same, step by step, each time out of the state that the agent was in.
 
     Args:
         path: an ONNX file.
         step: what it is of.
-        moments: the episode, in single precision.
+        seen: in an episode: observations [...], or inputs [N, F].
     """
+    import onnxruntime
+
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    carried: list[NDArray[np.float32]] = []
-    steps, worst = 0, 0.0
-    for moment in moments:
-        seen = moment.observation if step.split else moment.inputs
-        carried = carried or [each.numpy() for each in step.start(len(moment.inputs))]
-        given = session.run(None, dict(zip(step.inputs, [seen.float().numpy(), *carried], strict=True)))
-        carried, thought = given[: len(carried)], given[len(carried) :]
-        ours = (moment.scores, moment.latent, moment.attention)
-        steps += 1
-        worst = max(worst, *(gap(own, other.numpy()) for own, other in zip(thought, ours, strict=False)))
-    return Parity(steps, worst)
+    carried: list[Tensor] = []
+    differences = []
+    for each in seen:
+        carried = carried or step.start(each.shape[0] if each.dim() < 3 else step.agent.splitter.num_inputs)
+        own = each.to(carried[0].dtype)
+        ours = step(own, *carried)
+        given = dict(zip(step.inputs, (x.numpy() for x in (own, *carried)), strict=True))
+        pairs = zip(ours, session.run(None, given), strict=True)
+        differences.append(max(gap(mine.numpy(), other) for mine, other in pairs))
+        carried = list(ours[: len(carried)])
+    return Parity(np.array(differences))
 
 
-def gap(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
+def gap(ours: NDArray[np.floating], theirs: NDArray[np.floating]) -> float:
     """The greatest difference, relative where numbers are greater than 1."""
     return float(np.max(np.abs(ours - theirs) / np.maximum(1, np.abs(theirs)), initial=0.0))
