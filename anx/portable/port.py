@@ -62,6 +62,7 @@ POOLERS: dict[str, Callable[[Weights, Agent], Told]] = {
 PORTED = {
     "env": ["anx.envs.cartpole.CartPoleSwingUpHarder"],
     "agent": ["anx.agent.agent.Agent"],
+    "splitter": ["anx.agent.splitter.ScalarSplitter", "anx.agent.splitter.make_splitter"],
     "neuron": list(NEURONS),
     "pooler": list(POOLERS),
     "policy": ["anx.agent.policy.MLPPolicy"],

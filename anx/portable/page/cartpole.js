@@ -35,7 +35,7 @@ const clip = (x, most) => Math.min(most, Math.max(-most, x));
 const LOW = 0.52; // where the track is, of a picture's height
 
 /** Metres a picture shows, and back: of a canvas [width, height]. */
-function scaleOf(width) { return width / (2 * X_LIMIT + 1); }
+function scaleOf(width) { return width / (2 * X_LIMIT + 0.6); }
 
 /** A point of the picture -> metres from the track's middle, up is positive. */
 export function whereOn(width, height, px, py) {
