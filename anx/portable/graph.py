@@ -43,25 +43,27 @@ def write_graph(step: Step, seen: Tensor, path: Path, about: Mapping[str, str]) 
     start = step.start(step.agent.splitter.num_inputs)
     if any(bool(each.any()) for each in start):
         raise ConfigError(f"{path.name}: an agent that starts an episode with a state other than 0 is no ONNX file")
-    graph = exported(step, (seen, *start), [axes_of_seen(seen), *axes_of_carried(step)])
+    graph = exported(step, (seen, *start), axes_of(step, seen))
     write_whole(path, tidy(graph, about).SerializeToString())
     return bool(graph.graph.input[0].type.tensor_type.shape.dim[0].dim_param)
 
 
-def axes_of_seen(seen: Tensor) -> Axes:
-    """Scalars, and inputs, may be as many as they like; a stack of frames is as it is."""
-    return {0: torch.export.Dim.AUTO} if seen.dim() < 3 else None
+def axes_of(step: Step, seen: Tensor) -> list[Axes]:
+    """Scalars and inputs may be as many as they like, and so may what each carries for itself.
 
-
-def axes_of_carried(step: Step) -> list[Axes]:
-    """The same of what is carried: the axes of what each input has for itself."""
+    A stack of frames is as it is, and all that an agent sees which takes one number of inputs.
+    """
+    if getattr(step.agent.pooler, "fixed_inputs", None) is not None:
+        return [None, *(None for _ in step.carried)]
     pairs = zip(step.start(2), step.start(3), strict=True)
-    return [None if few.shape == more.shape else {0: torch.export.Dim.AUTO} for few, more in pairs]
+    differ = [seen.dim() < 3, *(few.shape != more.shape for few, more in pairs)]
+    return [{0: torch.export.Dim.AUTO} if each else None for each in differ]
 
 
 def exported(step: Step, arguments: tuple[Tensor, ...], axes: list[Axes]) -> "ModelProto":
     """What torch's exporter makes of a step."""
-    dynamic = {"seen": axes[0], "previous_action": axes[1], "states": tuple(axes[2:])}
+    names = ("seen", "previous_action", "states")[: 3 if len(axes) > 2 else 2]  # no states, no argument
+    dynamic = dict(zip(names, (*axes[:2], tuple(axes[2:])), strict=False))
     try:
         with in_silence():
             program = torch.onnx.export(

@@ -57,7 +57,9 @@ def page(told: dict[str, object]) -> str:
     html = text_of(DEMOS, "index.html")
     icon = address_of("image/svg+xml", text_of(DEMOS, "icon.svg"))
     html = put(html, 'href="icon.svg"', f'href="{icon}"')
-    html = put(html, '<link rel="stylesheet" href="style.css">', f"<style>\n{text_of(DEMOS, 'style.css')}{STYLE}</style>")
+    html = put(
+        html, '<link rel="stylesheet" href="style.css">', f"<style>\n{text_of(DEMOS, 'style.css')}{STYLE}</style>"
+    )
     program = "\n".join(
         [
             script("application/json", json.dumps(told), 'id="agent"'),
@@ -70,7 +72,11 @@ def page(told: dict[str, object]) -> str:
 
 def scripts(package: str) -> dict[str, str]:
     """The modules of a page, by name."""
-    return {each.name: each.read_text("utf-8") for each in files(package).joinpath("page").iterdir() if each.name.endswith(".js")}
+    return {
+        each.name: each.read_text("utf-8")
+        for each in files(package).joinpath("page").iterdir()
+        if each.name.endswith(".js")
+    }
 
 
 def text_of(package: str, name: str) -> str:

@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from anx.errors import ConfigError
 from anx.portable.step import Step
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 ALIKE = 1e-5  # a difference that comes of rounding
 
@@ -33,10 +37,11 @@ def compare(path: Path, step: Step, seen: Iterable[Tensor]) -> Parity:
         path: an ONNX file.
         step: what it is of.
         seen: in an episode: observations [...], or inputs [N, F].
-    """
-    import onnxruntime
 
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    Raises:
+        ConfigError: onnxruntime lacks an operation, as those on pictures in double precision.
+    """
+    session = opened(path)
     carried: list[Tensor] = []
     differences = []
     for each in seen:
@@ -48,6 +53,18 @@ def compare(path: Path, step: Step, seen: Iterable[Tensor]) -> Parity:
         differences.append(max(gap(mine.numpy(), other) for mine, other in pairs))
         carried = list(ours[: len(carried)])
     return Parity(np.array(differences))
+
+
+def opened(path: Path) -> "InferenceSession":
+    """A file, ready to run on the CPU."""
+    from onnxruntime import InferenceSession
+    from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as Lacking
+
+    try:
+        return InferenceSession(path, providers=["CPUExecutionProvider"])
+    except Lacking as error:
+        reason = str(error).rsplit(" : ", 1)[-1]
+        raise ConfigError(f"{path} is written, but onnxruntime can't run it ({reason}); try precision=32") from None
 
 
 def gap(ours: NDArray[np.floating], theirs: NDArray[np.floating]) -> float:

@@ -13,7 +13,9 @@ from anx.demo.stage import Stage
 from anx.experiment.build import build_rollout
 from anx.portable.page import OURS, scripts
 
-needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs node, to run a page's code without a browser")
+needs_node = pytest.mark.skipif(
+    shutil.which("node") is None, reason="needs node, to run a page's code without a browser"
+)
 
 
 def stage_of(*overrides: str) -> tuple[Stage, Any]:

@@ -112,7 +112,9 @@ def test_shuffled_and_copied_senses_change_no_return_and_reshuffled_ones_do(tmp_
     assert plain["total"] == shuffled["total"] == copied["total"]  # to the bit
     assert (len(copied["origins"]), copied["gain"]) == (10, 0.5)
     assert abs(reshuffled["total"] - plain["total"]) > 1
-    theirs = sum(float(each.reward) for each, _ in zip(stage.rollout.watch(stage.vector(), 0), range(300), strict=False))
+    theirs = sum(
+        float(each.reward) for each, _ in zip(stage.rollout.watch(stage.vector(), 0), range(300), strict=False)
+    )
     assert plain["total"] == pytest.approx(theirs, abs=1)  # the task is chaotic
 
 
