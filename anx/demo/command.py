@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -22,7 +23,6 @@ from anx.errors import ConfigError
 from anx.experiment.build import build_perturbations, build_rollout
 from anx.experiment.config.ablation import check_ablations
 from anx.experiment.config.messages import one_line_errors
-from anx.experiment.config.parts import arguments_of
 from anx.experiment.config.program import run_main
 from anx.experiment.config.values import check_integer, check_types, fits
 from anx.experiment.evaluation import arguments_by_name, build_evaluation, find_device
@@ -86,9 +86,9 @@ def build_stage(config: DictConfig) -> Stage:
         arguments_by_name(config.perturbations).items(), perturbations, strict=True
     ):
         if name in CONTROLLED:
-            with arguments_of(f"perturbations.{name}"):
-                controls = controls.with_values({key: arguments[key] for key in CONTROLLED[name] if key in arguments})
-                controls = controls.with_values({"shuffle": True} if name == "shuffle" else {})
+            values = {key: arguments[key] for key in CONTROLLED[name] if key in arguments}
+            controls = controls.with_values(values, f"perturbations.{name}.")
+            controls = replace(controls, shuffle=controls.shuffle or name == "shuffle")
         else:
             fixed.append(perturbation)
     return Stage(config.name, config.weights, agent, rollout, config.seed, controls, fixed)

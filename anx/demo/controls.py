@@ -67,12 +67,12 @@ class Controls:
     gain: bool = may_be(True, Allowed(bool))  # type: ignore[assignment]  # what is pooled is scaled for more inputs
     background: str | None = may_be(None, Allowed(str, null=True))  # type: ignore[assignment]
 
-    def with_values(self, values: Mapping[str, object]) -> "Controls":
-        """The same with some values set; ConfigError where one is none."""
+    def with_values(self, values: Mapping[str, object], key: str = "") -> "Controls":
+        """The same with some values set; ConfigError, which names `key` and the control, where one is none."""
         for name, value in values.items():
             if name not in CONTROLS:
                 raise ConfigError(f"{name[:40]} is no control; allowed: {', '.join(CONTROLS)}")
-            CONTROLS[name].check(name, value)
+            CONTROLS[name].check(key + name, value)
         return replace(self, **values)  # type: ignore[arg-type]
 
     def perturbations(self) -> dict[str, Perturbation]:

@@ -1,10 +1,11 @@
-"""What a browser is told of an agent, and of each step: numbers, and a picture as JPEG."""
+"""What a browser is told of an agent, and of each step: numbers, and a picture."""
 
 import json
 import math
 import struct
 from collections.abc import Mapping
 from io import BytesIO
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,9 +15,10 @@ from torch import Tensor
 from anx.demo.controls import CONTROLS
 from anx.demo.stage import Stage
 from anx.rollout.trace import Moment, attention_to_inputs
+from anx.rollout.world import World
 from anx.views.patches import Patches, Pixels, is_coloured, newest_patches, patches_of
 
-SMALL = 200  # pixels; a smaller picture is a game's, whose pixels are to be seen
+SMALL = 200  # pixels; a smaller picture is a game's
 MOST_LINES = 20_000  # weights from inputs to queries that are sent one by one
 
 
@@ -29,18 +31,19 @@ class Tally(NamedTuple):
     over: str | None  # why it is, if it is
 
 
-def describe(stage: Stage) -> dict[str, object]:
+def describe(stage: Stage, world: World) -> dict[str, object]:
     """All that stays as it is while an agent plays."""
     spec, agent = stage.rollout.env.spec, stage.agent
     scalars = len(spec.observation_shape) == 1
     return {
         "name": stage.name,
-        "weights": stage.weights,
+        "weights": None if stage.weights is None else Path(stage.weights).name,
         "parameters": sum(parameter.numel() for parameter in agent.parameters()),
         "inputs": list(spec.inputs) or [str(place) for place in range(agent.splitter.num_inputs)],
         "patches": None if scalars else describe_patches(patches_of(stage.rollout), spec.observation_shape),
         "actuators": list(spec.actuators),
         "discrete": spec.discrete,
+        "one_sided": list(world.one_sided),
         "latent": list(agent.pooler.latent_shape),
         "fps": spec.fps,
         "max_steps": spec.max_steps,
@@ -74,7 +77,7 @@ def pack(number: int, moment: Moment, tally: Tally, gain: float | None, patches:
         patches: how frames are cut; None of scalars.
     """
     attention = attention_to_inputs(moment.attention)
-    parts = {"picture": b"" if moment.picture is None else as_jpeg(moment.picture)}
+    parts = {"picture": b"" if moment.picture is None else as_image(moment.picture)}
     parts["latent"], scale = as_bytes(moment.latent)
     if patches is None:
         few = moment.attention.numel() <= MOST_LINES
@@ -85,7 +88,7 @@ def pack(number: int, moment: Moment, tally: Tally, gain: float | None, patches:
         "frame": number,
         "seed": tally.seed,
         "step": tally.step,
-        "return": finite(tally.total),
+        "return": tally.total if math.isfinite(tally.total) else None,
         "over": tally.over,
         "action": numbers(moment.action),
         "inputs": numbers(moment.inputs[:, 0]) if patches is None else [],
@@ -110,8 +113,8 @@ def numbers(x: Tensor) -> list[float | None]:
 
 
 def finite(x: float) -> float | None:
-    """A number that JSON can write."""
-    return round(x, 4) if math.isfinite(x) else None
+    """A number that JSON can write, to five digits."""
+    return float(f"{x:.5g}") if math.isfinite(x) else None
 
 
 def as_bytes(x: Tensor, scale: float | None = None) -> tuple[bytes, float]:
@@ -127,10 +130,11 @@ def patch_bytes(inputs: Tensor, patches: Patches) -> bytes:
     return (pixels if is_coloured(patches) else np.ascontiguousarray(pixels[..., 0])).tobytes()
 
 
-def as_jpeg(picture: Pixels) -> bytes:
-    """A picture [height, width, 3] as JPEG; a small one with all its colours."""
-    written = BytesIO()
-    small = max(picture.shape[:2]) < SMALL
-    quality = {"quality": 95, "subsampling": 0} if small else {"quality": 85}
-    Image.fromarray(picture).save(written, "JPEG", **quality)
+def as_image(picture: Pixels) -> bytes:
+    """A picture [height, width, 3] as JPEG; a small one, whose pixels are to be seen, as PNG."""
+    written, image = BytesIO(), Image.fromarray(picture)
+    if max(picture.shape[:2]) < SMALL:
+        image.save(written, "PNG", compress_level=1)
+    else:
+        image.save(written, "JPEG", quality=85)
     return written.getvalue()

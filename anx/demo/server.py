@@ -33,13 +33,12 @@ class Server:
     def __init__(self, stage: Stage, most: int, names: tuple[str, ...]) -> None:
         self.stage = stage
         self.most = most
-        self.sessions: set[Session] = set()
-        self.sockets: set[web.WebSocketResponse] = set()
+        self.sessions: dict[Session, asyncio.Task[None]] = {}  # with what sends each one's messages
         self.pages = read_pages()
         self.app = web.Application(middlewares=[gate(names)])
         self.app.router.add_get("/play", self.play)
         self.app.router.add_get("/{name:.*}", self.page)
-        self.app.on_shutdown.append(self._close_all)
+        self.app.on_shutdown.append(self._end)
 
     async def page(self, request: web.Request) -> web.Response:
         """One of the files that make the page: they are in memory, and nothing else is looked for."""
@@ -63,23 +62,27 @@ class Server:
             return socket
         outbox: Outbox = asyncio.Queue()
         session = Session(self.stage, into(outbox, asyncio.get_running_loop()))
-        self.sessions.add(session)
-        self.sockets.add(socket)
+        self.sessions[session] = asyncio.create_task(self._send(session, socket, outbox))
         session.start()
-        sender = asyncio.create_task(send_all(socket, outbox))
         try:
             await obey_all(socket, session, outbox)
-        finally:
+        finally:  # also where aiohttp cancels this, as its browser is gone
             session.close()
-            await asyncio.to_thread(session.join)
-            self.sessions.discard(session)
-            self.sockets.discard(socket)
-            await sender
         return socket
 
-    async def _close_all(self, app: web.Application) -> None:
-        for socket in list(self.sockets):
-            await socket.close()
+    async def _send(self, session: Session, socket: web.WebSocketResponse, outbox: Outbox) -> None:
+        """Send what a session says, until it has ended and given back what it held."""
+        try:
+            await send_all(socket, outbox)
+        finally:
+            del self.sessions[session]
+
+    async def _end(self, app: web.Application) -> None:
+        """Close all pages; what they play ends."""
+        sending = list(self.sessions.values())
+        for session in self.sessions:
+            session.close()
+        await asyncio.gather(*sending)
 
 
 def read_pages() -> dict[str, tuple[bytes, str]]:

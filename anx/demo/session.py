@@ -80,10 +80,6 @@ class Session:
         with suppress(queue.Full):  # then it is awake
             self._commands.put_nowait(None)
 
-    def join(self) -> None:
-        """Wait until it has ended and given back all that it held."""
-        self._thread.join()
-
     def _run(self) -> None:
         try:
             with torch.inference_mode(), closing(self.stage.open()) as world:
@@ -97,9 +93,8 @@ class Session:
     def _play(self, world: World) -> None:
         self.world = world
         self.player = Player(self.stage.agent, self.stage.vector(), self.stage.fixed)
-        self._send({"hello": describe(self.stage)})
+        self._send({"hello": describe(self.stage, world)})
         self._begin(self.seed)
-        self._tell()
         while not self._closed.is_set():
             if (command := self._next()) is not None:
                 self._obey(command)
@@ -122,15 +117,14 @@ class Session:
     def _obey(self, command: Command) -> None:
         try:
             self._does[command.do](command.values)
-        except ValueError as error:  # what somebody asked for, and can't have
+        except ConfigError as error:  # what somebody asked for, and can't have
             self._send({"refused": str(error)})
             self._tell()
 
     def _go_on(self) -> None:
         """The next step, or, after an episode, the next one."""
         if self.tally.over:
-            self._begin((self.seed + 1) % LARGEST)
-            self._tell()
+            self._begin((self.seed + 1) % (LARGEST + 1))
         else:
             self._advance()
         now = time.monotonic()
@@ -145,6 +139,7 @@ class Session:
         self.player.begin(self.controls, own)
         self.tally = Tally(seed, 0, 0.0, None)
         self.due = time.monotonic()
+        self._tell()
         self._look()
 
     def _look(self) -> None:
@@ -195,7 +190,10 @@ class Session:
         if controls.background not in (None, *offered):
             wrong = str(controls.background)[:40]
             raise ConfigError(f"background={wrong} is unknown; allowed: {', '.join(offered) or 'none'}")
-        self.player.disturb(controls)
+        try:
+            self.player.disturb(controls)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
         if controls.background != self.controls.background:
             self.world.change_background(controls.background)
         self.controls = controls
@@ -232,7 +230,6 @@ class Session:
     def _restart(self, values: Values) -> None:
         seed = values.get("seed")
         self._begin(seed if isinstance(seed, int) else self.seed)
-        self._tell()
 
     def _seen(self, values: Values) -> None:
         frame = values.get("frame")

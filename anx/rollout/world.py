@@ -27,6 +27,7 @@ class World(ABC):
     """One environment, as a single agent meets it."""
 
     spec: Spec  # what the environment says of itself
+    one_sided: tuple[bool, ...] = ()  # which actuators, of those that have bounds, push in one direction only
 
     @abstractmethod
     def reset(self, seed: int) -> tuple[Tensor, int]:
@@ -93,6 +94,8 @@ class HostWorld(World):
         self.spec = env.spec
         self.like = like
         self.envs = env.make(1, training=False, pictures=pictures)
+        low = np.asarray(getattr(self.envs.single_action_space, "low", ()), dtype=float)  # buttons have none
+        self.one_sided = tuple((low.flatten() >= 0).tolist())
 
     def reset(self, seed: int) -> tuple[Tensor, int]:
         first = episode_seeds(seed, 1)

@@ -24,12 +24,7 @@ const send = connect({
     byId("name").textContent = told.name;
     byId("which").textContent = `${told.weights ?? "untrained"}, ${told.parameters.toLocaleString("en")} parameters`;
     document.title = `${told.name}: an agent whose senses can be shuffled`;
-    const trained = told.weights === null ? "This one is untrained: it knows nothing yet. " : "";
-    const what = told.patches ? "Every patch of the picture that this agent sees" : "Every sense of this agent";
-    const whether = told.fixed_inputs === null
-      ? "goes to its own copy of one small network. Shuffle them, take some away, add noise: it goes on."
-      : "has its place in one network, as is usual. Shuffle them, and see.";
-    byId("lead").textContent = `${trained}${what} ${whether}`;
+    byId("lead").textContent = lead(told);
     byId("mind-title").textContent = told.patches ? "What it gets, in this order" : "From senses to action";
     byId("mind-note").textContent = told.patches ? "patches of the newest frame; the most attended tenth in orange" : "";
     if (told.patches) byId("attention-note").textContent = "where on the frame its attention is";
@@ -56,6 +51,16 @@ const send = connect({
   },
   end() { if (alive) notice("The simulation has ended: reload the page for another one, once it is served."); },
 });
+
+/** What there is to know beforehand, in two sentences. */
+function lead(told) {
+  const what = told.patches ? "Every patch of the picture that this agent sees" : "Every sense of this agent";
+  if (told.fixed_inputs !== null) return `${what} has its place in one network, as is usual. Shuffle them, and see.`;
+  const how = `${what} goes to its own copy of one small network.`;
+  return told.weights === null
+    ? `${how} It is untrained and knows nothing yet, in whatever order they come.`
+    : `${how} Shuffle them, take some away, add noise: it goes on.`;
+}
 
 /** What figures over time keep of a frame. */
 function remember(frame, parts) {

@@ -51,7 +51,8 @@ function paintTiles(pixels, count, rows, columns, size, coloured, attended) {
 /** Attention to each patch where it is on the frame, [rows, columns] of colours; missing ones are empty. */
 export function drawAttentionMap(canvasOf, frame, hello) {
   const { context, width, height } = sharp(canvasOf);
-  const [rows, columns] = hello.patches.grid, most = Math.max(1e-9, ...frame.attention);
+  const [rows, columns] = hello.patches.grid, most = Math.max(...frame.attention), least = Math.min(...frame.attention);
+  const spread = most - least > 0.01 * Math.abs(most) ? most - least : Infinity; // else it is the same everywhere
   const total = new Map();
   frame.origins.forEach((origin, place) => {
     if (origin >= 0) total.set(origin, Math.max(total.get(origin) || 0, frame.attention[place] || 0));
@@ -59,7 +60,7 @@ export function drawAttentionMap(canvasOf, frame, hello) {
   const cell = Math.min(width / columns, height / rows), left = (width - cell * columns) / 2, top = (height - cell * rows) / 2;
   context.fillStyle = colour("warm");
   for (const [origin, value] of total) {
-    context.globalAlpha = Math.min(1, Math.max(0.04, value / most));
+    context.globalAlpha = 0.12 + 0.88 * ((value - least) / spread);
     context.fillRect(left + (origin % columns) * cell, top + Math.floor(origin / columns) * cell, cell - 0.6, cell - 0.6);
   }
   context.globalAlpha = 1;

@@ -105,7 +105,8 @@ const blank = () => ({ points: [], marks: [], high: 0, low: 0 });
 
 function axes(context, x, y, most, low, high, width, bottom) {
   Object.assign(context, { font: "11px system-ui, sans-serif", fillStyle: colour("faint"), strokeStyle: colour("line"), lineWidth: 1 });
-  for (const total of low < 0 ? [low, 0, high] : [0, high / 2, high]) {
+  const lines = y(low) - y(0) > 16 ? [low, 0, high] : [0, high / 2, high];
+  for (const total of lines) {
     context.beginPath();
     context.moveTo(x(0), y(total));
     context.lineTo(width, y(total));

@@ -12,7 +12,7 @@ export function unpack(buffer) {
     parts[name] = new Uint8Array(buffer, start, size);
     start += size;
   }
-  const picture = parts.picture.length ? new Blob([parts.picture], { type: "image/jpeg" }) : null;
+  const picture = parts.picture.length ? new Blob([parts.picture]) : null;
   return { header, parts, picture };
 }
 

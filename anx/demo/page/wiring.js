@@ -93,8 +93,10 @@ function curve(context, x0, y0, x1, y1) {
 
 function drawSense(context, name, value, y, x, font) {
   context.textAlign = "right";
-  context.fillStyle = value === undefined ? colour("line") : colour("ink");
+  context.fillStyle = colour("ink");
+  context.globalAlpha = value === undefined ? 0.4 : 1; // it is missing
   if (font > 8) context.fillText(shortened(context, name, x.label - 2), x.label - 2, y);
+  context.globalAlpha = 1;
   const middle = x.bar + x.barWidth / 2;
   context.fillStyle = colour("line");
   context.fillRect(x.bar, y - 0.5, x.barWidth, 1);
@@ -137,7 +139,7 @@ function drawLines(context, frame, parts, hello, x, from, to) {
       path.moveTo(start, from(place));
       path.bezierCurveTo(middle, from(place), middle, to(query), x.code - 2, to(query));
     }
-  const thin = Math.max(0.15, Math.min(1, 60 / Math.sqrt(lines.length * 8)));
+  const thin = Math.max(0.15, Math.min(1, 14 / Math.sqrt(lines.length)));
   paths.forEach((path, at) => {
     context.strokeStyle = at < LINES ? colour("cold") : colour("warm");
     context.globalAlpha = (thin * (at % LINES)) / LINES;
@@ -174,7 +176,10 @@ export function drawActions(context, action, hello, x, width, height) {
       if (value > 0.5) context.fillRect(left, at - bar / 2, wide, bar);
       return;
     }
-    const long = (Math.max(-1, Math.min(1, value || 0)) * wide) / 2;
-    context.fillRect(left + wide / 2 + Math.min(0, long), at - bar / 2, Math.max(1, Math.abs(long)), bar);
+    const within = Math.max(-1, Math.min(1, value || 0));
+    if (hello.one_sided[place]) {
+      context.fillStyle = colour("warm");
+      context.fillRect(left, at - bar / 2, Math.max(1, ((within + 1) * wide) / 2), bar);
+    } else context.fillRect(left + wide / 2 + Math.min(0, (within * wide) / 2), at - bar / 2, Math.max(1, (Math.abs(within) * wide) / 2), bar);
   });
 }
