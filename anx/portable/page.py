@@ -3,14 +3,18 @@
 import base64
 import json
 import re
+from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
+from typing import cast
 
 import torch
 from omegaconf import DictConfig
 
 from anx.demo.frames import describe
 from anx.demo.stage import Stage
+from anx.envs.base import TorchEnvironment
+from anx.envs.cartpole import CartPoleState
 from anx.files import write_whole
 from anx.population import with_vector
 from anx.portable.port import check_portable, in_base64, port
@@ -34,8 +38,10 @@ def write_page(stage: Stage, config: DictConfig, path: Path) -> None:
     """
     check_portable(config)
     agent = with_vector(stage.agent, stage.vector())
+    with closing(stage.open()) as world:
+        hello = describe(stage, world)
     told = {
-        "hello": describe(stage),
+        "hello": hello,
         "agent": port(agent, config),
         "starts": in_base64(starts(stage)),
         "controls": stage.controls.as_values(),
@@ -46,7 +52,7 @@ def write_page(stage: Stage, config: DictConfig, path: Path) -> None:
 
 def starts(stage: Stage) -> torch.Tensor:
     """How the episodes of the first seeds begin, [seeds, 4]."""
-    env = stage.rollout.env
+    env = cast(TorchEnvironment[CartPoleState], stage.rollout.env)
     return torch.stack([torch.cat(env.reset(1, torch.Generator().manual_seed(seed))) for seed in range(SEEDS)])
 
 
@@ -57,9 +63,8 @@ def page(told: dict[str, object]) -> str:
     html = text_of(DEMOS, "index.html")
     icon = address_of("image/svg+xml", text_of(DEMOS, "icon.svg"))
     html = put(html, 'href="icon.svg"', f'href="{icon}"')
-    html = put(
-        html, '<link rel="stylesheet" href="style.css">', f"<style>\n{text_of(DEMOS, 'style.css')}{STYLE}</style>"
-    )
+    style = f"<style>\n{text_of(DEMOS, 'style.css')}{STYLE}</style>"
+    html = put(html, '<link rel="stylesheet" href="style.css">', style)
     program = "\n".join(
         [
             script("application/json", json.dumps(told), 'id="agent"'),
@@ -72,11 +77,8 @@ def page(told: dict[str, object]) -> str:
 
 def scripts(package: str) -> dict[str, str]:
     """The modules of a page, by name."""
-    return {
-        each.name: each.read_text("utf-8")
-        for each in files(package).joinpath("page").iterdir()
-        if each.name.endswith(".js")
-    }
+    texts = files(package).joinpath("page").iterdir()
+    return {each.name: each.read_text("utf-8") for each in texts if each.name.endswith(".js")}
 
 
 def text_of(package: str, name: str) -> str:

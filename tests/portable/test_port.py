@@ -1,5 +1,7 @@
 """What a page computes is what torch computes."""
 
+import base64
+
 import numpy as np
 import pytest
 import torch
@@ -146,7 +148,6 @@ def test_episodes_of_the_first_seeds_begin_as_torch_draws_them():
 
 def test_numbers_are_told_to_the_bit():
     x = torch.randn(3, 2, dtype=torch.float64)
-    import base64
 
     assert np.array_equal(np.frombuffer(base64.b64decode(in_base64(x)), "<f8"), x.flatten().numpy())
 

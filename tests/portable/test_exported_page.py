@@ -13,7 +13,11 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 # What the agent in the page makes of observations, and what the world makes of states and actions.
 THINK = """(seen) => {
   let state = parts.agent.start(seen[0].length);
-  return seen.map((each) => { const thought = parts.agent.think(each, state); state = thought.state; return thought.scores[0]; });
+  return seen.map((each) => {
+    const thought = parts.agent.think(each, state);
+    state = thought.state;
+    return thought.scores[0];
+  });
 }"""
 PLAY = """() => new Promise((done) => {
   const before = demo.latest.frame, byId = (id) => document.getElementById(id);
@@ -28,7 +32,7 @@ PLAY = """() => new Promise((done) => {
   };
   look();
 })"""
-STEP = "(given) => given.map(([state, action]) => parts.step(state, action)).map(({ state, reward }) => [...state, reward])"
+STEP = "(given) => given.map(([state, action]) => parts.step(state, action).state)"
 
 
 @pytest.fixture(scope="module")
