@@ -12,6 +12,7 @@ TRAINING, VALIDATION, TEST, PERTURBATIONS, STUDY, SEARCH, LESSONS = range(7)
 LARGEST = 2**32 - 1
 
 TEACHING = 7  # a stream, too: what a teacher's episodes draw besides
+DAGGER = 8  # another: the episodes that a student plays to be taught, and the order of lessons from then on
 
 
 def derive_seed(*path: int) -> int:

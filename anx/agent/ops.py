@@ -1,15 +1,23 @@
 """What components have in common: forms of torch's operations that torch.func can vectorise, or that are quicker."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def check_positive(**sizes: int | None) -> None:
+def check_positive(**sizes: float | None) -> None:
     """ValueError, with its name, for a size that is less than 1; None is no size."""
     for name, size in sizes.items():
         if size is not None and size < 1:
             raise ValueError(f"{name}={size} must be at least 1")
+
+
+def check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
+    """ValueError for a value that is not among those allowed."""
+    if value not in allowed:
+        raise ValueError(f"{name}={value} is not one of {', '.join(allowed)}")
 
 
 def lstm_step(cell: nn.LSTMCell, x: Tensor, hidden: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:

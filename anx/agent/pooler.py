@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anx.agent.base import Prepared
-from anx.agent.ops import Gains, check_positive, normalise, same_in_any_order, sinusoidal_table
+from anx.agent.ops import Gains, check_choice, check_positive, normalise, same_in_any_order, sinusoidal_table
 
 PUBLISHED_MESSAGE = 32  # features of the authors' messages for scalars
 
@@ -37,6 +37,8 @@ class AttentionPooler(nn.Module):
         value_gains: features of a value that have a learnt gain and offset, the same in each row of so many: of pixels,
             frame by frame; null: none have.
         output_gains: whether the features of the latent code have, after `output`.
+        init_scale: how many times torch's own the projections of queries and keys are at the start. Where keys are what
+            moved between frames, dot products start near 0 and all inputs are attended to alike: little to learn from.
     """
 
     takes_counts = True
@@ -59,18 +61,16 @@ class AttentionPooler(nn.Module):
         gain: float = 1.0,
         value_gains: int | None = None,
         output_gains: bool = False,
+        init_scale: float = 1.0,
     ) -> None:
         super().__init__()
-        check_positive(num_queries=num_queries, query_size=query_size, message_size=message_size)
+        check_positive(num_queries=num_queries, query_size=query_size, message_size=message_size, init_scale=init_scale)
         if value_gains is not None and (value_gains < 1 or value_size % value_gains):
             raise ValueError(f"value_gains={value_gains} must be null or divide the {value_size} features of a value")
-        if queries not in ("sinusoidal", "learned"):
-            raise ValueError(f"queries={queries} is not one of sinusoidal, learned")
-        if activation not in ("tanh", "softmax"):
-            raise ValueError(f"activation={activation} is not one of tanh, softmax")
-        if output not in ("tanh", "relu_layer_norm"):
-            raise ValueError(f"output={output} is not one of tanh, relu_layer_norm")
-        # The same in the layout of all published agents, which have messages of 32 features where queries are short.
+        check_choice("queries", queries, ("sinusoidal", "learned"))
+        check_choice("activation", activation, ("tanh", "softmax"))
+        check_choice("output", output, ("tanh", "relu_layer_norm"))
+        # The same in the layout of all published agents.
         self.as_published = partial(
             AttentionPooler,
             key_size,
@@ -87,6 +87,7 @@ class AttentionPooler(nn.Module):
             gain=gain,
             value_gains=value_gains,
             output_gains=output_gains,
+            init_scale=init_scale,
         )
         self.activation = activation
         self.output = output
@@ -108,6 +109,9 @@ class AttentionPooler(nn.Module):
         self.value = nn.Linear(value_size, value_message_size, bias=bias) if value_message_size else nn.Identity()
         self.value_gains = Gains(value_gains) if value_gains else nn.Identity()
         self.output_gains = Gains(self.latent_shape[1]) if output_gains else nn.Identity()
+        for projection in (self.query, self.key):
+            if projection is not None:
+                projection.weight.data *= init_scale
         # (Wq Q)(Wk k + b)^T = (Wq Q Wk) k^T + (Wq Q) b^T: with few queries it is cheaper to move Wk to their side,
         # once an agent instead of once an input and step.
         self.folds_key = not message_size or num_queries * key_size < message_size * (key_size + num_queries)

@@ -1,10 +1,8 @@
 """`python -m anx.record`: episodes of a teacher -> a folder of arrays, for students."""
 
 import logging
-import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
-from pathlib import Path
 
 import numpy as np
 from hydra.core.hydra_config import HydraConfig
@@ -12,12 +10,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from anx.commands.output import find_folder
 from anx.data.folder import Folder
-from anx.data.layout import Layout
+from anx.data.layout import Layout, layout_for
 from anx.data.play import Episode, play
+from anx.data.size import in_bytes, size_in_words
 from anx.errors import ConfigError
 from anx.experiment.config.program import run_main
 from anx.experiment.config.values import check_integer, check_types
-from anx.experiment.teaching import build_stage, layout_for, notes_of, settings_of
+from anx.experiment.teaching import build_stage, notes_of, settings_of
 from anx.seeds import LARGEST
 
 log = logging.getLogger(__name__)
@@ -38,7 +37,9 @@ def record(config: DictConfig) -> dict[str, float]:
         returns = {int(each["number"]): float(each["return"]) for each in recording.episodes} if recording else {}
         left = [number for number in wanted if number not in returns]
         if folder:
-            announce(folder, layout, len(left), env.spec.max_steps)
+            log.info(
+                "%d more to %s: %s", len(left), folder, size_in_words(folder, layout, len(left), env.spec.max_steps)
+            )
         played = play(env, teacher, config.seed, left, slots=config.slots, epsilon=config.epsilon)
         for episode in told(played, layout, len(left)):
             if recording:
@@ -59,15 +60,6 @@ def check(config: DictConfig) -> None:
         raise ConfigError("teacher is missing; allowed: teacher=pong, teacher=agent teacher.weights=PATH")
 
 
-def announce(folder: Path, layout: Layout, episodes: int, max_steps: int) -> None:
-    """Say how much will be written at most, before anything is."""
-    free, most = shutil.disk_usage(folder).free, episodes * max_steps * layout.bytes_a_step
-    log.info(
-        "%d more to %s: %s a step, at most %s (%d steps an episode); %s are free",
-        *(episodes, folder, in_bytes(layout.bytes_a_step), in_bytes(most), max_steps, in_bytes(free)),
-    )
-
-
 def told(played: Iterator[Episode], layout: Layout, count: int) -> Iterator[Episode]:
     """The episodes, and a line for each tenth of them."""
     steps = 0
@@ -85,15 +77,6 @@ def summary(returns: list[float]) -> dict[str, float]:
     found = {"mean": float(np.mean(returns)), "least": min(returns), "most": max(returns), "episodes": len(returns)}
     log.info("the teacher's mean return: {mean:.2f} ({least:g} to {most:g}) in {episodes} episodes".format(**found))
     return found
-
-
-def in_bytes(count: float) -> str:
-    """A number of bytes to read: 1.2 GB."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:,.1f} TB"
 
 
 def main() -> None:

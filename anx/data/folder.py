@@ -26,36 +26,53 @@ class Folder:
         layout: of the episodes.
         settings: with which they are recorded. A folder of others is refused.
         notes: what is written down besides, where the folder is new.
+        keep: how many of the episodes that are there, the first ones; None: all.
+        key: of the folder in a configuration, for messages.
 
     Raises:
         ConfigError: it was recorded with other settings, or another process is recording to it.
     """
 
     def __init__(
-        self, path: Path, layout: Layout, settings: Mapping[str, object], notes: Mapping[str, object] | None = None
+        self,
+        path: Path,
+        layout: Layout,
+        settings: Mapping[str, object],
+        notes: Mapping[str, object] | None = None,
+        *,
+        keep: int | None = None,
+        key: str = "output",
     ) -> None:
         self.path = path
         self.layout = layout
+        self.name = f"{key}={path}"
         path.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(path / ".lock", timeout=0)
         try:
             self._lock.acquire()
         except Timeout:
-            raise ConfigError(f"output={path} is being recorded to by another process") from None
+            raise ConfigError(f"{self.name} is being recorded to by another process") from None
         said = {**settings, "layout": {**layout._asdict(), "observation_shape": list(layout.observation_shape)}}
         if (path / DESCRIPTION).exists():
-            check_same(path, read_description(path), said)
+            check_same(self.name, read_description(path), said)
         else:
             write_whole(path / DESCRIPTION, yaml.safe_dump({**said, **(notes or {})}, sort_keys=False))
         done = np.load(path / EPISODES) if (path / EPISODES).exists() else np.zeros(0, EPISODE)
+        self.episodes = done  # [E], in the order in which they came
+        if keep is not None and keep < len(done):
+            self._write_episodes(done[:keep])
+        self._arrays = self._open()
+
+    def _open(self) -> dict[str, Growing]:
+        """The arrays, as long as the episodes that are known."""
+        done, layout = self.episodes, self.layout
         last = done[-1] if len(done) else np.zeros((), EPISODE)
         steps = int(last["step"] + last["steps"])
         frames = int(last["frame"] + last["steps"] + layout.frames - 1) if len(done) else 0
-        self._arrays = {
-            name: Growing(path / f"{name}.npy", *row, rows=steps if name in STEPS else frames)
+        return {
+            name: Growing(self.path / f"{name}.npy", *row, rows=steps if name in STEPS else frames)
             for name, row in layout.rows.items()
         }
-        self.episodes = done  # [E], in the order in which they came
 
     def __enter__(self) -> "Folder":
         return self
@@ -88,8 +105,8 @@ class Folder:
             if error.errno not in FULL:
                 raise
             raise ConfigError(
-                f"output={self.path}: the disk is full after {len(self.episodes)} episodes, which are kept; the same "
-                "command goes on where there is room"
+                f"{self.name}: the disk is full after {len(self.episodes)} episodes, which are kept; it goes on where "
+                "there is room"
             ) from None
 
     def _rows(self, episode: Episode) -> dict[str, np.ndarray]:
@@ -113,14 +130,12 @@ class Folder:
         self.episodes = episodes
 
 
-def check_same(path: Path, before: Mapping[str, object], now: Mapping[str, object]) -> None:
+def check_same(name: str, before: Mapping[str, object], now: Mapping[str, object]) -> None:
     """ConfigError where a recording of other settings would be gone on with; it names the first that differs."""
     then, ours = flat(before), flat(now)
     for key in ours:
         if then.get(key) != ours[key]:
-            raise ConfigError(
-                f"output={path} was recorded with {key}={then.get(key)}, not {ours[key]}; choose another folder"
-            )
+            raise ConfigError(f"{name} was recorded with {key}={then.get(key)}, not {ours[key]}; choose another folder")
 
 
 def flat(settings: Mapping[str, object], within: str = "") -> dict[str, object]:

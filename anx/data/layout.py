@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import yaml
 
+from anx.envs.base import HostEnvironment
 from anx.errors import ConfigError
 
 DESCRIPTION, EPISODES = "data.yaml", "episodes.npy"
@@ -53,6 +54,12 @@ class Layout(NamedTuple):
     def bytes_a_step(self) -> int:
         """On disk."""
         return sum(int(np.prod(row)) * np.dtype(dtype).itemsize for row, dtype in self.rows.values())
+
+
+def layout_for(env: HostEnvironment) -> Layout:
+    """The form of what is recorded in an environment."""
+    spec = env.spec
+    return Layout(spec.observation_shape, spec.action_size, spec.discrete, env.stacks)
 
 
 def read_description(folder: Path) -> dict[str, object]:

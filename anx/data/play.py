@@ -47,6 +47,7 @@ def play(
     slots: int = 8,
     epsilon: float = 0.0,
     player: Teacher | None = None,
+    beta: float = 0.0,
 ) -> Iterator[Episode]:
     """Play episodes side by side; each comes as soon as it is over. What is in one does not depend on the others.
 
@@ -59,12 +60,20 @@ def play(
         epsilon: probability with which a step is not what the teacher would do, but drawn at random: a button, or
             numbers from -1 to 1.
         player: who acts, where that is not the teacher: a student that is taught (DAgger, Ross et al. 2011).
+        beta: probability with which a step is the teacher's all the same.
     """
     if not numbers:
         return
     slots = min(slots, len(numbers))
-    with closing(Stage(env, teacher, player, slots)) as stage:
-        yield from stage.play(seed, numbers, epsilon)
+    with closing(Stage(env, teacher, player, slots, Chances(epsilon, beta))) as stage:
+        yield from stage.play(seed, numbers)
+
+
+class Chances(NamedTuple):
+    """With which a step is not the player's; as `play` has them."""
+
+    epsilon: float
+    beta: float
 
 
 class Stage:
@@ -72,22 +81,25 @@ class Stage:
 
     Args:
         env, teacher, player, slots: as `play` has them.
+        chances: of a step that is not the player's.
     """
 
-    def __init__(self, env: HostEnvironment, teacher: Teacher, player: Teacher | None, slots: int) -> None:
+    def __init__(
+        self, env: HostEnvironment, teacher: Teacher, player: Teacher | None, slots: int, chances: Chances
+    ) -> None:
         self.spec = env.spec
         self.readable: Readable | None = None
         if teacher.reads_memory or (player is not None and player.reads_memory):
             self.readable = env.make_readable(slots)
         self.envs: SplitStep = self.readable or split(env.make(slots, training=False), env.overlaps)
         self.to_space = into(self.envs.single_action_space)
-        self.teacher, self.player = teacher, player
+        self.teacher, self.player, self.chances = teacher, player, chances
         self.number = np.full(slots, -1)  # of the episode that each slot plays; -1: none
         self.random = [np.random.default_rng()] * slots
         self.steps: list[list[Step]] = [[] for _ in range(slots)]
         self.done = torch.zeros(slots, env.spec.action_size)  # [S, A], the actions before
 
-    def play(self, seed: int, numbers: Sequence[int], epsilon: float) -> Iterator[Episode]:
+    def play(self, seed: int, numbers: Sequence[int]) -> Iterator[Episode]:
         """The episodes, as they end."""
         waiting, seeds = iter(numbers), episode_seeds(seed, max(numbers) + 1)
         for slot in range(len(self.number)):
@@ -101,7 +113,7 @@ class Stage:
                 observations, info = self.envs.reset(seed=seeds[self.number].tolist(), options=options)
                 start = self._lost(info)
             new = np.array([not steps for steps in self.steps])
-            self._act(new, observations, epsilon)
+            self._act(new, observations, seeds[self.number])
             observations, rewards, terminated, truncated, info = self.envs.step_wait()
             start = self._lost(info)
             for slot in map(int, np.flatnonzero((self.number >= 0) & ~start)):
@@ -121,13 +133,17 @@ class Stage:
         """The slots whose episode has to begin again, since the process that played it is gone."""
         return info["lost"] & (self.number >= 0) if "lost" in info else np.zeros(len(self.number), dtype=bool)
 
-    def _act(self, new: Flags, observations: Array, epsilon: float) -> None:
+    def _act(self, new: Flags, observations: Array, seeds: NDArray[np.int64]) -> None:
         """Ask what to do, do it, and note both."""
         memory = self.readable.memory() if self.readable else np.zeros((len(new), 0), dtype=np.uint8)
-        seen = Seen(new, observations, self.done, memory)
+        seen = Seen(new, observations, self.done, memory, seeds)
         scores = self.teacher(seen)  # [S, A]
-        self.done = as_action(scores if self.player is None else self.player(seen), self.spec.discrete)
+        taught = as_action(scores, self.spec.discrete)
+        self.done = taught if self.player is None else as_action(self.player(seen), self.spec.discrete)
+        epsilon, beta = self.chances
         for slot in map(int, np.flatnonzero(self.number >= 0)):
+            if beta and self.random[slot].random() < beta:
+                self.done[slot] = taught[slot]
             if epsilon and self.random[slot].random() < epsilon:
                 self.done[slot] = random_action(self.random[slot], self.spec)
             step = Step(observations[slot].copy(), self.done[slot].numpy().copy(), scores[slot].numpy().copy(), 0.0)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -25,6 +26,7 @@ from anx.experiment.files.weights import load_into, read_checkpoint, read_weight
 from anx.experiment.folder import find_checkpoint
 from anx.experiment.memory import check_memory
 from anx.experiment.resumption import check_resumable
+from anx.experiment.teaching import build_teacher
 from anx.learners.base import Learner, Parts
 from anx.population import num_parameters
 
@@ -90,6 +92,7 @@ def build_learner(config: DictConfig, checkpoint: Path | None = None) -> Learner
         kind.start(agent)
     check_memory(kind.needs(config, num_parameters(agent)))
     resolved = cast(dict[str, object], OmegaConf.to_container(config, resolve=True))
+    teacher = {"teacher": resolved["teacher"]} if resolved.get("teacher") else {}
     parts = Parts(
         agent,
         rollout,
@@ -97,7 +100,8 @@ def build_learner(config: DictConfig, checkpoint: Path | None = None) -> Learner
         perturbations=build_perturbations(config.perturbations, agent),
         seed=config.seed,
         agent_config={key: resolved[key] for key in ("name", *AGENT_KEYS)},
-        run_config={key: resolved[key] for key in ("seed", "perturbations", "optimizer", "learner")},
+        run_config={key: resolved[key] for key in ("seed", "perturbations", "optimizer", "learner")} | teacher,
+        teacher=partial(build_teacher, config) if teacher else None,
     )
     learner: Learner = build_part(config, "learner", parts=parts)
     if state:

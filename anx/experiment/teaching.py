@@ -7,7 +7,6 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from anx.agent.agent import Agent
-from anx.data.layout import Layout
 from anx.envs.base import HostEnvironment
 from anx.errors import ConfigError
 from anx.experiment.build import BASES
@@ -50,12 +49,6 @@ def load_agent(weights: str, overrides: Sequence[str], trust: Sequence[str]) -> 
     """The agent in a file, in the precision in which agents are evaluated."""
     agent, rollout, _ = build_evaluation(compose_evaluation(weights, list(overrides), list(trust)), "teacher.weights")
     return with_vector(agent, get_vector(agent).to(rollout.evaluation_dtype))
-
-
-def layout_for(env: HostEnvironment) -> Layout:
-    """The form of what is recorded in an environment."""
-    spec = env.spec
-    return Layout(spec.observation_shape, spec.action_size, spec.discrete, env.stacks)
 
 
 def settings_of(config: DictConfig) -> dict[str, object]:

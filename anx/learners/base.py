@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from anx.agent.agent import Agent
+from anx.envs.base import HostEnvironment
 from anx.internal.lightning import set_logged_step
 from anx.learners.data import one_seed
 from anx.perturb.base import Perturbation
@@ -21,6 +22,7 @@ from anx.perturb.inputs import Shuffle
 from anx.population import get_vector, set_vector
 from anx.rollout.base import Rollout
 from anx.seeds import TEST, VALIDATION
+from anx.teachers.base import Teacher
 
 # What the names of metrics begin with: of the agent's validations, and of those of its running average.
 VALIDATED, AVERAGED = "validation/", "validation/average_"
@@ -82,6 +84,7 @@ class Parts:
         seed: of the run.
         agent_config: what builds the agent, kept in its checkpoints.
         run_config: what else has to be the same for a run to go on from them.
+        teacher: builds whom a student can ask, for an environment; None: nobody.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class Parts:
         seed: int = 0,
         agent_config: Mapping[str, object] | None = None,
         run_config: Mapping[str, object] | None = None,
+        teacher: Callable[[HostEnvironment], Teacher] | None = None,
     ) -> None:
         self.agent = agent
         self.rollout = rollout
@@ -102,6 +106,7 @@ class Parts:
         self.seed = seed
         self.agent_config = dict(agent_config or {})
         self.run_config = dict(run_config or {})
+        self.teacher = teacher
 
 
 class Learner(LightningModule):

@@ -1,27 +1,29 @@
 """Cloning: an agent learns by gradients to act as a teacher does (Pomerleau 1989; Tang & Ha 2021, section 4)."""
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, cast, get_args
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from functools import partial
+from itertools import islice
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from omegaconf import DictConfig
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from anx.data.base import Lesson, Lessons
 from anx.errors import ConfigError
 from anx.learners.base import Learner, Metric, Parts, Words, check_counts
-from anx.learners.lessons import InTurns, in_turns
+from anx.learners.dagger import Dagger, Rounds
+from anx.learners.lessons import Anew, InTurns, in_turns
+from anx.learners.losses import Loss, Target, check_loss
 from anx.learners.schedule import Schedule, check_schedule, share
 from anx.learners.student import Student
 from anx.perturb.pipeline import Pipeline
 from anx.seeds import TRAINING, derive_seed
 
-Loss = Literal["mse", "cross_entropy"]
-Target = Literal["scores", "actions"]
 Draws = Literal["lessons", "batch"]
 
 
@@ -45,13 +47,14 @@ class Cloning(Learner):
         schedule_steps: batches after which it is 0.
         warmup: batches in which it rises from 0.
         workers: processes that read lessons ahead.
+        dagger: whether and how the student plays in between, and the teacher says what it would have done.
         validation_episodes: held-out episodes of a validation.
         test_episodes: held-out episodes of the final evaluation.
     """
 
     words = Words("batch", "batches", "the agent")
     shown: ClassVar[Sequence[Metric]] = (*Learner.shown, Metric("steps/s", "perf/steps_per_second", "{:,.0f}"))
-    free = Learner.free | {"workers", "data.path"}
+    free = Learner.free | {"workers", "data.path", "dagger.path"}
 
     def __init__(
         self,
@@ -69,6 +72,7 @@ class Cloning(Learner):
         schedule_steps: int = 1,
         warmup: int = 0,
         workers: int = 0,
+        dagger: Dagger | None = None,
         validation_episodes: int = 500,
         test_episodes: int = 1000,
     ) -> None:
@@ -95,7 +99,8 @@ class Cloning(Learner):
         self.warmup = warmup
         self.workers = workers
         self.student = Student(parts.agent, parts.perturbations, truncate=truncate, merge=merge)
-        self._began, self._seconds = 0.0, 0.0  # of a batch
+        self.rounds = Rounds(dagger, data, parts) if dagger else None
+        self._began, self._seconds, self._total = 0.0, 0.0, 0.0  # of a batch, of all
 
     @classmethod
     def check(cls, config: DictConfig, processes: int) -> None:
@@ -123,17 +128,31 @@ class Cloning(Learner):
         rate = LambdaLR(optimizer, lambda step: share(self.schedule, step, self.schedule_steps, self.warmup))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
 
-    def train_dataloader(self) -> DataLoader[Lesson]:
+    def train_dataloader(self) -> Iterable[Lesson]:
         """Lessons without end, from where a run that goes on was."""
-        turns = InTurns(
-            len(self.data),
-            self.batch_size,
-            self.parts.seed,
-            first=self.trainer.global_step,
-            rank=self.trainer.global_rank,
-            processes=self.trainer.world_size,
-        )
-        return in_turns(self.data, turns, self.workers)
+        if self.rounds is None:
+            return self._in_turns(self.data, self.parts.seed, self.trainer.global_step)
+        return Anew(partial(self._between_rounds, self.rounds))
+
+    def _in_turns(self, lessons: Dataset[Lesson], seed: int, first: int) -> DataLoader[Lesson]:
+        """This process' part of batches of lessons."""
+        shared = {"rank": self.trainer.global_rank, "processes": self.trainer.world_size}
+        turns = InTurns(len(cast(Sized, lessons)), self.batch_size, seed, first=first, **shared)
+        return in_turns(lessons, turns, self.workers)
+
+    def _between_rounds(self, rounds: Rounds) -> Iterator[Lesson]:
+        """Batches; before one that is due for it, the first process lets the student play."""
+        step, every = self.trainer.global_step, rounds.dagger.every
+        if self.trainer.is_global_zero:
+            rounds.announce(self.trainer.max_steps)
+        while True:
+            number, first = divmod(step, every)
+            if self.trainer.is_global_zero and number > rounds.done:
+                rounds.play(number)
+            self.trainer.strategy.barrier()
+            rounds.read(number)
+            yield from islice(self._in_turns(rounds.lessons, rounds.seed(number), first), every - first)
+            step += every - first
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
         super().on_train_batch_start(batch, batch_idx)
@@ -181,25 +200,24 @@ class Cloning(Learner):
     def on_train_batch_end(self, outputs: object, batch: Lesson, batch_idx: int) -> None:
         steps = self.trainer.world_size * batch.weights.numel()
         self.log("perf/steps_per_second", steps / self._seconds)
+        if self.rounds:
+            self._total += self._seconds
+            self.log_dict({**self.rounds.metrics, "perf/playing_seconds": self.rounds.seconds})
+            self.log("perf/training_seconds", self._total)
 
+    def check_resumable(self, checkpoint: Mapping[str, object]) -> None:
+        if self.rounds:
+            self.rounds.check(cast(int, cast(Mapping[str, object], checkpoint["rounds"])["done"]))
 
-def check_loss(loss: str, target: str, discrete: bool) -> None:
-    """ValueError unless an agent can be taught like that.
+    def on_save_checkpoint(self, checkpoint: dict[str, object]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        if self.rounds:
+            checkpoint["rounds"] = {**self.rounds.state, "training_seconds": self._total}
 
-    Args:
-        loss: how far apart answers are.
-        target: what is compared.
-        discrete: whether the agent presses buttons.
-    """
-    for name, value, allowed in (("loss", loss, get_args(Loss)), ("target", target, get_args(Target))):
-        if value not in allowed:
-            raise ValueError(f"{name}={value} is not one of {', '.join(allowed)}")
-    if loss == "cross_entropy" and not discrete:
-        raise ValueError("loss=cross_entropy is for agents that press buttons; allowed: mse")
-    if loss == "mse" and target == "actions" and discrete:
-        raise ValueError(
-            "target=actions has no gradient for an agent that presses buttons; allowed: scores, or loss=cross_entropy"
-        )
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.rounds:
+            self.rounds.state = checkpoint["rounds"]
+            self._total = checkpoint["rounds"]["training_seconds"]
 
 
 def check_fits(data: Lessons, parts: Parts) -> None:

@@ -1,11 +1,11 @@
 """The order in which lessons are taken."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
-from anx.data.base import Lesson, Lessons
+from anx.data.base import Lesson
 from anx.seeds import LESSONS, derive_seed
 
 
@@ -41,6 +41,25 @@ class InTurns(Sampler[list[int]]):
             epoch, skipped = epoch + 1, 0
 
 
-def in_turns(lessons: Lessons, batches: InTurns, workers: int) -> DataLoader[Lesson]:
+class Anew:
+    """What can be gone through again and again, each time begun anew: batches that are made on the way.
+
+    Args:
+        begin: the first one and those behind it.
+    """
+
+    def __init__(self, begin: Callable[[], Iterator[Lesson]]) -> None:
+        self.begin = begin
+
+    def __iter__(self) -> Iterator[Lesson]:
+        return self.begin()
+
+    def __len__(self) -> int:
+        """More than there will ever be. Where there is no length, Lightning takes a batch before it needs it: what the
+        batch is made of would not know of the step before."""
+        return 10**12
+
+
+def in_turns(lessons: Dataset[Lesson], batches: InTurns, workers: int) -> DataLoader[Lesson]:
     """Lessons in batches, read ahead by so many processes."""
     return DataLoader(lessons, batch_sampler=batches, num_workers=workers, pin_memory=torch.cuda.is_available())

@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from anx.envs.vector import Array, Flags, Pixels
@@ -15,6 +17,7 @@ class Seen(NamedTuple):
     observations: Array  # [S, ...], as agents get them
     previous_actions: Tensor  # [S, A], what was done last, by whomever; 0 where an episode begins
     memory: Pixels  # [S, bytes], of the slots' machines; [S, 0] for a teacher that does not read it
+    seeds: NDArray[np.int64]  # [S], from which each slot's episode is drawn
 
 
 class Teacher(ABC):

@@ -79,6 +79,17 @@ def test_in_double_precision_order_and_repetition_do_not_change_a_bit():
         assert torch.equal(halved(halved.prepare(), keys.repeat(2, 1), values.repeat(2, 1)), latent)
 
 
+@pytest.mark.parametrize("message_size", [None, 4])
+def test_projections_of_queries_and_keys_start_as_much_larger_as_they_are_told_and_nothing_else_does(message_size):
+    torch.manual_seed(0)
+    one = AttentionPooler(key_size=3, value_size=2, message_size=message_size, value_message_size=5)
+    torch.manual_seed(0)
+    other = AttentionPooler(key_size=3, value_size=2, message_size=message_size, value_message_size=5, init_scale=16)
+    scaled = {"query.weight", "key.weight"}
+    for name, weight in one.state_dict().items():
+        torch.testing.assert_close(other.state_dict()[name], weight * (16 if name in scaled else 1), rtol=0, atol=0)
+
+
 def test_rounding_keeps_20_bits():
     x = torch.randn(1000).double()
     rounded = round_to_20_bits(x)
