@@ -9,6 +9,7 @@ COMMANDS = {
     "run": "train an agent, evaluate it and report",
     "evaluate": "an agent under perturbations of its inputs: a table, json, a film, figures",
     "demo": "a page on which an agent plays, and you disturb its senses",
+    "export": "an agent as ONNX, or a page without a server in which it plays",
     "record": "episodes of a teacher, to clone it",
     "sweep": "many runs from a file, without an account: tables and a picture",
     "report": "write a run's report.html again",

@@ -17,7 +17,7 @@ from anx.sweep.__main__ import read_arguments
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-COMMANDS = re.findall(r"^python -m anx\.(run|evaluate|reproduce|record) (.*)$", README, re.MULTILINE)
+COMMANDS = re.findall(r"^python -m anx\.(run|evaluate|export|reproduce|record) (.*)$", README, re.MULTILINE)
 NOT_OVERRIDES = ("-m", "--help")
 
 

@@ -1,10 +1,15 @@
 import importlib.util
+import re
 import sys
+from pathlib import Path
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
+import anx
 import anx.commands.export
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -35,7 +40,7 @@ def test_an_agent_that_ships_is_put_into_a_page(export, tmp_path):
     assert '"seed": 3' in html
 
 
-def test_an_agent_is_written_as_onnx_and_compared(export, tmp_path):
+def test_an_agent_is_written_as_onnx_and_compared_and_the_documents_loop_runs_it(export, tmp_path, monkeypatch, capsys):
     for name in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(name, reason="needs pip install 'anx[export]' onnxruntime")
     path = tmp_path / "agent.onnx"
@@ -44,6 +49,11 @@ def test_an_agent_is_written_as_onnx_and_compared(export, tmp_path):
     assert "kB, 64 bits: any number of sensory inputs\n" in said
     assert "onnxruntime gives what the agent gives to 1e-05 in 100% of 20 steps" in said
     assert "node" not in said  # of what torch says on the way
+    monkeypatch.chdir(tmp_path)
+    (loop,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/export.md").read_text(), re.DOTALL)
+    exec(loop, {})
+    first, agent = capsys.readouterr().out.splitlines()[0], anx.load("anx:cartpole")
+    assert float(first.strip("[]")) == pytest.approx(float(agent([0.5, 0.0, -1.0, 0.0, 0.0])[0][0]), abs=1e-5)
 
 
 @pytest.mark.parametrize(
