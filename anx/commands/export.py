@@ -1,6 +1,5 @@
 """`python -m anx.export`: an agent -> its step as ONNX, or a page in which it plays."""
 
-import importlib.metadata
 import importlib.util
 import itertools
 import json
@@ -21,6 +20,7 @@ from anx.experiment.config.program import run_main
 from anx.experiment.config.values import check_integer
 from anx.experiment.file_base import find_base, read_override
 from anx.experiment.files.weights import identify_weights
+from anx.experiment.identity import versions
 from anx.population import num_parameters, with_vector
 from anx.portable.graph import write_graph
 from anx.portable.page import write_page
@@ -89,7 +89,7 @@ def about(stage: Stage) -> dict[str, str]:
     """What a file says of its agent."""
     spec = stage.rollout.env.spec
     return {
-        "anx.version": importlib.metadata.version("anx"),
+        "anx.version": versions().get("anx", ""),
         "anx.name": stage.name,
         "anx.weights.sha256": identify_weights(stage.weights or "")["sha256"],
         "anx.parameters": str(num_parameters(stage.agent)),

@@ -40,6 +40,7 @@ def assert_alike(path, step, counts, split=True):
 
 
 @needs_onnx
+@pytest.mark.slow
 def test_a_file_does_what_the_agent_does_with_any_number_of_inputs_and_says_what_it_is_about(tmp_path):
     import onnxruntime
 

@@ -81,6 +81,7 @@ def test_a_page_computes_the_same_step_for_step(tmp_path, overrides):
 
 
 @needs_node
+@pytest.mark.slow
 def test_the_agent_that_ships_is_the_same_over_a_whole_episode(tmp_path):
     assert_alike(tmp_path, *shipped(), 1e-9, 1000)
 
