@@ -1,9 +1,10 @@
-# One virtual environment in .venv; PYTHON chooses the interpreter it is made from (3.10 or newer).
-PYTHON ?= python3
+# One virtual environment in .venv; PYTHON chooses the interpreter it is made from, 3.10 to 3.14; tools/pythons.sh, if not.
+PYTHON ?=
 BIN := .venv/bin
 ARGS ?=
 # A worker a core, each with one thread: several threads in several workers would wait for each other.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+# Each begins with a share of its own: what the tests of a file share is made once.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 BENCHMARKS := rollout cores solver ant cloning pixels
 
@@ -15,8 +16,8 @@ help: ## what there is
 
 setup: .venv/ready ## a virtual environment with everything, at the tested versions
 
-.venv/ready: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
+.venv/ready: pyproject.toml constraints.txt tools/pythons.sh
+	python=$$(tools/pythons.sh choose $(PYTHON)) && "$$python" -m venv --clear .venv
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/pip install -q --disable-pip-version-check --use-pep517 -c constraints.txt -e '.[all]'
 	@touch $@
@@ -43,7 +44,7 @@ bench-quick: setup ## the same at small sizes, about two minutes; against EvoJAX
 	@for name in $(BENCHMARKS); do $(BIN)/python -u benchmarks/$$name.py --quick || exit 1; done
 
 .venv-evojax/ready: benchmarks/evojax-constraints.txt
-	$(PYTHON) -m venv .venv-evojax
+	"$$(tools/pythons.sh choose $(PYTHON))" -m venv .venv-evojax
 	.venv-evojax/bin/pip install -q --disable-pip-version-check -c $< evojax
 	@touch $@
 
@@ -51,7 +52,7 @@ reference: .venv-evotorch/ready ## what EvoTorch's solvers do, for the tests of 
 	.venv-evotorch/bin/python benchmarks/solver_reference.py
 
 .venv-evotorch/ready: benchmarks/evotorch-constraints.txt
-	$(PYTHON) -m venv .venv-evotorch
+	"$$(tools/pythons.sh choose $(PYTHON))" -m venv .venv-evotorch
 	.venv-evotorch/bin/pip install -q --disable-pip-version-check -c $< torch
 	.venv-evotorch/bin/pip install -q --disable-pip-version-check -c $< evotorch
 	@touch $@

@@ -5,26 +5,37 @@ import sys
 
 from anx import __version__
 
+# A command is a line here, in the order of the help, and a program: anx/NAME.py, or anx/NAME/__main__.py.
 COMMANDS = {
     "run": "train an agent, evaluate it and report",
     "evaluate": "an agent under perturbations of its inputs: a table, json, a film, figures",
+    "film": "an episode of an agent's: what it gets, what it attends to",
     "demo": "a page on which an agent plays, and you disturb its senses",
     "export": "an agent as ONNX, or a page without a server in which it plays",
+    "zoo": "the agents that ship, and what they score",
     "record": "episodes of a teacher, to clone it",
     "sweep": "many runs from a file, without an account: tables and a picture",
+    "heatmap": "students trained and tested with inputs missing: a picture and a table",
     "report": "write a run's report.html again",
     "curves": "what several runs logged, in one picture",
     "reproduce": "the paper's tables beside what given weights score; reproduce zoo; reproduce ablations",
 }
 HELP = f"""\
-Permutation-invariant agents: train, evaluate, sweep, report.
+Permutation-invariant agents: train, evaluate, watch, sweep, report.
 
   anx COMMAND [ARGUMENT ...]      the same as python -m anx.COMMAND [ARGUMENT ...]
 
 {chr(10).join(f"  {name:12}{text}" for name, text in COMMANDS.items())}
 
-  anx COMMAND --help    what a command takes
+  anx COMMAND --help    what a command takes, with examples
   anx --version
+
+Examples:
+  anx run                                      trains cart-pole swing-up, about five minutes
+  anx zoo                                      the agents that are there already
+  anx evaluate weights=anx:cartpole 'perturbations=[shuffle]'
+  anx demo weights=anx:cartpole                watch it on a page, and disturb its senses
+  anx film weights=anx:cartpole output=film.mp4
 """
 
 

@@ -18,7 +18,7 @@ from lightning import seed_everything
 from omegaconf import DictConfig, OmegaConf
 
 from anx.agent.agent import Agent
-from anx.commands.run import AGENT, run
+from anx.commands.run import run
 from anx.errors import ConfigError
 from anx.experiment.actor import Actor
 from anx.experiment.build import build_perturbations, build_rollout
@@ -34,6 +34,7 @@ from anx.experiment.config.messages import config_errors
 from anx.experiment.config.values import check_integer, check_types
 from anx.experiment.evaluation import build_evaluation
 from anx.experiment.files.weights import load_into, read_weights
+from anx.experiment.folder import AGENT
 from anx.experiment.prepare import check_parts
 from anx.perturb.base import Perturbation
 from anx.rollout.base import Rollout

@@ -3,9 +3,12 @@
 import sys
 
 if __name__ == "__main__":
-    from anx.commands.evaluate import main
+    from anx.experiment.config.program import is_helped
 
-    main()
+    if not is_helped("evaluate"):
+        from anx.commands.evaluate import main
+
+        main()
 elif __name__ == "anx.evaluate":  # else it is a program's main module, imported again by a process of its own
     from anx.api import evaluate
 

@@ -1,6 +1,8 @@
 """`python -m anx.record`."""
 
-from anx.commands.record import main
+from anx.experiment.config.program import is_helped
 
-if __name__ == "__main__":
+if __name__ == "__main__" and not is_helped("record"):
+    from anx.commands.record import main
+
     main()

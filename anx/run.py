@@ -1,6 +1,8 @@
 """`python -m anx.run`."""
 
-from anx.commands.run import main
+from anx.experiment.config.program import is_helped
 
-if __name__ == "__main__":
+if __name__ == "__main__" and not is_helped("config"):
+    from anx.commands.run import main
+
     main()

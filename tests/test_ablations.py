@@ -18,7 +18,7 @@ from anx.experiment.config.check import check
 from anx.population import num_parameters
 from anx.rollout.device import DeviceRollout
 
-SCALARS, VISION = {"cartpole", "ant"}, {"pong", "car_racing"}
+SCALARS, VISION = {"cartpole", "ant", "ant_mujoco"}, {"pong", "car_racing"}
 MAKES_SENSE_FOR = {
     "none": SCALARS | VISION,
     "no_previous_action": SCALARS | VISION,

@@ -11,7 +11,7 @@ HOUSE = ROOT / "anx"
 # From the ground up: a room may import from rooms beside it and below it. What is not named here is a door on top of
 # all rooms, which none of them may use.
 FLOORS = (
-    {"spec", "errors", "seeds", "files", "cores", "signals", "internal", "zoo"},
+    {"spec", "errors", "seeds", "files", "cores", "progress", "signals", "terminal", "internal", "zoo"},
     {"agent"},
     {"population", "perturb", "envs"},
     {"rollout", "solvers", "teachers", "data"},
@@ -19,12 +19,14 @@ FLOORS = (
     {"experiment"},
     {"sweep", "demo", "portable"},
     {"commands"},
+    {"heatmap"},  # a command of several parts
 )
 LONGEST = 250  # lines of a file
 
 # Files that know rooms above theirs, and why.
 UPWARDS = {
     "sweep/__main__.py": {"commands"},  # the door of a room: it hands anx.run's task in
+    "zoo/__main__.py": {"commands"},  # the door of a room
 }
 
 # Who may ask what something is, and why.
@@ -147,6 +149,8 @@ def test_no_rooms_import_one_another_in_a_circle():
     rooms: dict[str, set[str]] = {}
     for module, others in ARROWS.items():
         room = room_of(module)
+        if module == f"anx.{room}.__main__":
+            continue  # a door, which nobody imports
         rooms.setdefault(room, set()).update({room_of(other) for other in others} - {room})
     assert circle(rooms) == []
 

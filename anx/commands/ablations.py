@@ -8,7 +8,7 @@ import yaml
 from omegaconf import DictConfig
 
 from anx.commands.output import find_output
-from anx.commands.playing import Playable, build, in_words, meanings, play
+from anx.commands.playing import Playable, build, meanings, play
 from anx.commands.scores import (
     Asked,
     Played,
@@ -21,13 +21,14 @@ from anx.commands.scores import (
     write_scores,
 )
 from anx.errors import InputsDoNotFitError
-from anx.experiment.config.check import check_writable
 from anx.experiment.config.command_line import command_line, override
 from anx.experiment.config.values import check_integer
+from anx.experiment.config.writable import check_writable
 from anx.files import hash_of, write_whole
 from anx.population import num_parameters
 from anx.seeds import LARGEST
 from anx.views.table import make_console, print_table, to_csv, to_markdown
+from anx.zoo.table import in_words
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,8 @@ def reproduce_ablations(config: DictConfig) -> None:
     waiting = build_all(config, runs)
     try:
         for done, (run, inputs, playable) in enumerate(waiting, 1):
-            score = play(playable, config.episodes, config.seed)
+            what = f"{done} of {len(waiting)}: {run.folder.name}, {inputs}"
+            score = play(playable, config.episodes, config.seed, what)
             run.scores[inputs] = {
                 **asked(config, run, inputs),
                 "mean": score["mean"],
@@ -66,7 +68,7 @@ def reproduce_ablations(config: DictConfig) -> None:
             scores.setdefault(run.folder.name, []).append(run.scores[inputs])
             write_scores(folder, scores)
             write(config, runs, output)
-            log.info("%d of %d: %s, %s: %s", done, len(waiting), run.folder.name, inputs, in_words(score))
+            log.info("%s: %s", what, in_words(score))
     except KeyboardInterrupt:
         log.info("interrupted; what has been played is kept, started again it goes on from there")
         raise SystemExit(130) from None

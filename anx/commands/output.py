@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from anx.errors import ConfigError
-from anx.experiment.config.check import check_writable
+from anx.experiment.config.writable import check_writable
 
 
 def find_output(output: object, suffix: str, key: str = "output") -> Path | None:

@@ -10,6 +10,7 @@ from anx.agent.agent import Agent
 from anx.experiment.evaluation import build_evaluation
 from anx.experiment.file_base import find_base
 from anx.perturb.base import Perturbation
+from anx.progress import shown
 from anx.rollout.base import Rollout
 from anx.rollout.evaluation import evaluate, summarise
 from anx.views.table import Table
@@ -33,16 +34,11 @@ def build(weights: str, overrides: Sequence[str], device: str, trust: Sequence[s
     return Playable(*build_evaluation(evaluation))
 
 
-def play(playable: Playable, episodes: int, seed: int) -> Score:
-    """What an agent's returns come to."""
-    with closing(playable.rollout) as rollout:
+def play(playable: Playable, episodes: int, seed: int, what: str) -> Score:
+    """What an agent's returns come to; `what` is played."""
+    with closing(playable.rollout) as rollout, shown(what, episodes):
         summary = summarise(evaluate(playable.agent, rollout, episodes, seed, playable.perturbations).returns)
     return Score(mean=round(summary["mean"], 2), sem=round(summary["sem"], 2), episodes=episodes)
-
-
-def in_words(score: Score | None) -> str:
-    """The mean and its standard error."""
-    return f"{score['mean']:.1f} ± {score['sem']:.1f}" if score else "-"
 
 
 def meanings(inputs: Inputs) -> Table:

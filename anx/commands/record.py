@@ -17,6 +17,7 @@ from anx.errors import ConfigError
 from anx.experiment.config.program import run_main
 from anx.experiment.config.values import check_integer, check_types
 from anx.experiment.teaching import build_stage, notes_of, settings_of
+from anx.progress import advance, shown
 from anx.seeds import LARGEST
 
 log = logging.getLogger(__name__)
@@ -41,10 +42,12 @@ def record(config: DictConfig) -> dict[str, float]:
                 "%d more to %s: %s", len(left), folder, size_in_words(folder, layout, len(left), env.spec.max_steps)
             )
         played = play(env, teacher, config.seed, left, slots=config.slots, epsilon=config.epsilon)
-        for episode in told(played, layout, len(left)):
-            if recording:
-                recording.append(episode)
-            returns[episode.number] = float(episode.rewards.sum(dtype=float))
+        with shown("recording" if folder else "playing", len(left)) as bar:
+            for episode in played if bar else told(played, layout, len(left)):
+                if recording:
+                    recording.append(episode)
+                returns[episode.number] = float(episode.rewards.sum(dtype=float))
+                advance()
     return summary([returns[number] for number in wanted])
 
 

@@ -12,10 +12,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from anx.errors import ConfigError
 from anx.experiment.build import build_rollout
-from anx.experiment.config.check import check_writable
 from anx.experiment.config.command_line import evaluation_of
 from anx.experiment.config.messages import one_line_errors
 from anx.experiment.config.values import check_integer
+from anx.experiment.config.writable import check_writable
 from anx.experiment.files.older import renewed
 from anx.experiment.files.plain import read_yaml
 from anx.experiment.files.trust import check_agent_config, is_within, trust_override

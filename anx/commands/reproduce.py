@@ -22,6 +22,7 @@ from anx.experiment.file_base import EVALUATION, store_base
 from anx.experiment.files.weights import read_weights
 from anx.files import write_whole
 from anx.perturb.base import Perturbation
+from anx.progress import shown
 from anx.rollout.base import Rollout
 from anx.rollout.evaluation import Evaluation, evaluate, summarise
 from anx.seeds import LARGEST
@@ -140,7 +141,7 @@ def in_world_of(row: DictConfig, agent: object, source: str) -> dict[str, object
 def play(config: DictConfig, job: Job, agent: Agent, rollout: Rollout, perturbations: list[Perturbation]) -> Evaluation:
     """A job's episodes: as many as the paper's, unless another number is asked for."""
     episodes = config.episodes or config.agents[job.agent].episodes
-    with closing(rollout):
+    with closing(rollout), shown(" ".join([job.agent, *job.overrides]), episodes):
         return evaluate(agent, rollout, episodes, config.seed, perturbations)
 
 

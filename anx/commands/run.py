@@ -3,6 +3,7 @@
 import logging
 import signal
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from lightning import Trainer
@@ -10,13 +11,14 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from anx.errors import ConfigError
-from anx.experiment.config.check import check_writable, unwritable
 from anx.experiment.config.command_line import evaluation_of, given_arguments
 from anx.experiment.config.messages import one_line
 from anx.experiment.config.program import run_main
+from anx.experiment.config.writable import check_writable, unwritable
 from anx.experiment.files.trust import trust_override
-from anx.experiment.folder import claimed
+from anx.experiment.folder import AGENT, claimed
 from anx.experiment.identity import add_start, identify
+from anx.experiment.loggers.base import of_run
 from anx.experiment.loggers.run import end_loggers, log_refusal, make_loggers
 from anx.experiment.prepare import Prepared, describe_device, prepare
 from anx.experiment.quiet import quiet_libraries
@@ -30,11 +32,13 @@ from anx.experiment.summary import (
     write_summary,
 )
 from anx.files import write_whole
+from anx.learners.base import Learner
+from anx.progress import shown
+from anx.rollout.evaluation import summarise
 from anx.signals import Interrupted, interruptible
+from anx.terminal import clickable
 
 log = logging.getLogger(__name__)
-
-AGENT = "agent.safetensors"
 
 
 def main() -> None:
@@ -81,7 +85,8 @@ def run_prepared(config: DictConfig, prepared: Prepared) -> Summary:
     try:
         shipped = fit(prepared, run_dir)
         # The test's episodes are none of the validation's, by which the agent was chosen: its score is unbiased.
-        trainer.test(learner, verbose=False)
+        with final_evaluation(learner):
+            trainer.test(learner, verbose=False)
         summary = summarise_run(config, learner, trainer.global_step, shipped)
         report(config, prepared, summary, shipped)
         reason = None
@@ -124,6 +129,13 @@ def fit(prepared: Prepared, run_dir: Path) -> Shipped | None:
     return shipped
 
 
+def final_evaluation(learner: Learner) -> AbstractContextManager[object]:
+    """Shows how far the test is, in the first process alone."""
+    if rank_zero_only.rank:  # type: ignore[attr-defined]
+        return nullcontext()
+    return shown("final evaluation", learner.test_episodes * len(learner.validations))
+
+
 @rank_zero_only
 def report(config: DictConfig, prepared: Prepared, summary: Summary, shipped: Shipped | None) -> None:
     """Write report.json, say where everything is, and draw report.html: what is computed is safe before it is drawn."""
@@ -136,7 +148,11 @@ def report(config: DictConfig, prepared: Prepared, summary: Summary, shipped: Sh
         which = describe_agent(shipped, learner.words)
         log.info("agent: %s, %s\nto evaluate it:\n  %s", agent, which, evaluation)
     if prepared.draw:
-        log.info("report: %s", prepared.draw(run_dir))
+        log.info("report: %s", clickable(prepared.draw(run_dir)))
+    results = {name: summarise(returns) for name, returns in learner.results.items()}
+    for logger in of_run(prepared.trainer.loggers):
+        logger.log_outcome(run_dir, results, prepared.trainer.global_step)
+    log.info("all of it: %s", clickable(run_dir))
 
 
 def kill_other_processes(trainer: Trainer) -> None:

@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from anx.agent.agent import Agent
 from anx.commands.output import find_output
-from anx.commands.playing import Inputs, build, in_words, meanings, play
+from anx.commands.playing import Inputs, build, meanings, play
 from anx.errors import ConfigError
 from anx.experiment.config.values import check_integer
 from anx.experiment.files.weights import identify_weights
@@ -16,7 +16,7 @@ from anx.population import num_parameters
 from anx.seeds import LARGEST
 from anx.views.table import Table, make_console, print_table, to_markdown
 from anx.zoo.shipped import PREFIX, shipped_names
-from anx.zoo.table import Shipped, read_table, write_table
+from anx.zoo.table import Shipped, in_words, read_table, write_table
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +50,11 @@ def reproduce_zoo(config: DictConfig) -> None:
         zoo[name] = of_its_file(name, zoo[name], playable.agent)
     try:
         for done, ((name, inputs), playable) in enumerate(built.items(), 1):
-            score = play(playable, config.episodes or zoo[name].episodes, config.seed)
+            what = f"{done} of {len(built)}: {PREFIX}{name}, {inputs}"
+            score = play(playable, config.episodes or zoo[name].episodes, config.seed, what)
             zoo[name].scores[inputs] = score
             write(zoo, config.inputs, table, output)
-            log.info("%d of %d: %s%s, %s: %s", done, len(built), PREFIX, name, inputs, in_words(score))
+            log.info("%s: %s", what, in_words(score))
     except KeyboardInterrupt:
         log.info("interrupted; what has been played stands in the tables")
         raise SystemExit(130) from None

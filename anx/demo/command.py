@@ -20,7 +20,7 @@ from anx.demo.player import Player
 from anx.demo.server import Server
 from anx.demo.stage import Stage
 from anx.errors import ConfigError
-from anx.experiment.build import build_perturbations, build_rollout
+from anx.experiment.build import build_perturbations, build_rollout, option
 from anx.experiment.config.ablation import check_ablations
 from anx.experiment.config.messages import one_line_errors
 from anx.experiment.config.program import run_main
@@ -30,7 +30,7 @@ from anx.experiment.file_base import find_base, read_override
 from anx.perturb.base import Perturbation
 from anx.rollout.base import Rollout
 from anx.seeds import LARGEST
-from anx.signals import Interrupted, handle, interruptible
+from anx.signals import Interrupted, handle, interrupt, interruptible
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,8 @@ def build_stage(config: DictConfig) -> Stage:
             controls = replace(controls, shuffle=controls.shuffle or name == "shuffle")
         else:
             fixed.append(perturbation)
-    return Stage(config.name, config.weights, agent, rollout, config.seed, controls, fixed)
+    world = getattr(rollout.env, "id", option(config, "env").partition("=")[2])  # gymnasium's have one
+    return Stage(world, config.weights, agent, rollout, config.seed, controls, fixed)
 
 
 def build(config: DictConfig) -> tuple[Agent, Rollout, Sequence[Perturbation]]:
@@ -142,7 +143,9 @@ async def serve(server: Server, address: Address) -> int:
             raise ConfigError(f"host={address.host} port={address.port} can't be served at ({reason})") from None
         handle(signalled)
         say_where(runner, address)
-        return await ended
+        number = await ended
+        handle(interrupt)  # a second one ends it at once
+        return number
     finally:
         await runner.cleanup()
 

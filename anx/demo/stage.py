@@ -18,7 +18,7 @@ class Stage:
     """An agent and its world, which nobody who plays changes.
 
     Args:
-        name: of the experiment.
+        name: of the world.
         weights: of the agent, as they are called; None: it is untrained.
         agent: that plays.
         rollout: of its environment.

@@ -24,6 +24,7 @@ from anx.spec import Spec
 
 Array = NDArray[np.float32]
 
+LAST_PYTHON = (3, 11)  # that PyBullet has a wheel for
 TIME_STEP = 0.0165  # seconds an agent step
 SUBSTEPS = 4
 TORQUE = 250.0  # of an action of 1
@@ -92,7 +93,7 @@ class AntEnv(gymnasium.Env[Array, Array]):
 
                 client = pybullet.connect(pybullet.DIRECT)
         except ImportError:
-            raise missing("ant", "PyBullet", "ant") from None
+            raise missing("ant", "PyBullet", "ant", LAST_PYTHON, "+experiment=ant_mujoco") from None
         self.training = training
         self.observation_space = Box(-5.0, 5.0, (len(INPUTS),), np.float32)
         self.action_space = Box(-1.0, 1.0, (len(JOINTS),), np.float32)

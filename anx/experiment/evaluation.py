@@ -14,6 +14,7 @@ from anx.experiment.config.check import check_ablations
 from anx.experiment.config.values import check_types
 from anx.experiment.files.weights import identify_weights, load_into, read_weights
 from anx.perturb.base import Perturbation
+from anx.progress import shown
 from anx.rollout.base import Rollout
 from anx.rollout.evaluation import Evaluation, evaluate, fraction_that_differs, summarise
 
@@ -54,12 +55,14 @@ def play(
 
     Inputs that are only shuffled are compared with plain ones, which then come first: the agent should not notice.
     """
-    played = {}
+    played: dict[str, Evaluation] = {}
     with closing(rollout):
         if only_shuffled(config.perturbations):
-            played["plain"] = evaluate(agent, rollout, config.episodes, config.seed)
+            with shown("plain", config.episodes):
+                played["plain"] = evaluate(agent, rollout, config.episodes, config.seed)
         name = name_perturbations(config.perturbations)
-        played[name] = evaluate(agent, rollout, config.episodes, config.seed, perturbations)
+        with shown(name, config.episodes):
+            played[name] = evaluate(agent, rollout, config.episodes, config.seed, perturbations)
     return played
 
 

@@ -13,6 +13,9 @@ from anx.errors import ConfigError
 log = logging.getLogger(__name__)
 
 LAST = Path("checkpoints", "last.ckpt")
+AGENT = "agent.safetensors"  # that ships
+FILM = "film.mp4"
+FIGURES = "figures"
 
 
 @contextmanager

@@ -32,7 +32,7 @@ def build_stage(config: DictConfig) -> tuple[HostEnvironment, Teacher]:
     if getattr(env, "rollout", None) != "host":
         raise ConfigError(
             f"env._target_={config.env._target_} is not recorded; allowed are environments that step on the CPU, "
-            f"{BASES['host']}s: env=pong, ant, car_racing, gymnasium"
+            f"{BASES['host']}s: env=pong, ant, ant_mujoco, car_racing, gymnasium"
         )
     return env, build_teacher(config, env)
 

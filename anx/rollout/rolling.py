@@ -14,6 +14,7 @@ from anx.internal.pytree import tree_leaves, tree_map, tree_structure
 from anx.perturb.base import Perturbation
 from anx.perturb.pipeline import Pipeline
 from anx.population import Packed, copy_like, in_precision_of, is_like, prepare, unflatten
+from anx.progress import advance
 from anx.rollout.base import episode_numbers
 from anx.rollout.batch import Numbers, Running
 from anx.rollout.compilation import CompiledStep
@@ -139,12 +140,14 @@ class Rolling(Generic[State]):
                 while True:
                     until, drew = next_draw(pipeline, t, min(max_steps, t - t % look_every + look_every))
                     loop.step(until - t)
+                    advance(len(jobs.job) * (until - t) / max_steps)
                     t = until
                     if t == max_steps or (t % look_every == 0 and batch.thins_out(loop.carried)):
                         break
                     if drew or pipeline.draw(t):
                         loop.perturb(list(pipeline.at(batch.episode)))
-                jobs = batch.end(loop.carried, self._write)
+                before, jobs = len(jobs.job), batch.end(loop.carried, self._write)
+                advance((before - len(jobs.job)) * (max_steps - t) / max_steps)  # what they need not play any more
 
     def _write(self, job: Tensor, returns: Tensor, lengths: Tensor) -> None:
         """What became of jobs so far."""

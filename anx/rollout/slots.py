@@ -15,6 +15,7 @@ from anx.internal.pytree import tree_map
 from anx.perturb.base import Perturbation
 from anx.perturb.pipeline import Pipeline
 from anx.population import in_precision_of
+from anx.progress import advance
 from anx.rollout.jobs import Jobs, Own
 
 Drawn: TypeAlias = tuple[Tensor, ...]  # [B, 1, ...] each, what a perturbation has drawn
@@ -114,6 +115,7 @@ class Slots:
         self.jobs.returns[job] += torch.from_numpy(reward[playing]).to(self.jobs.returns)
         self.jobs.lengths[job] += 1
         ended = playing & (terminated | truncated | (self.step >= self.max_steps))
+        advance(int(ended.sum()))
         for slot in np.flatnonzero(ended):
             self.job[slot] = self.jobs.take()
         self.start = lost | (ended & (self.job >= 0))

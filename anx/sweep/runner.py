@@ -1,14 +1,16 @@
 """Runs a sweep file's points, each at most once, and keeps what came of them."""
 
 import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from anx.errors import ConfigError
-from anx.experiment.config.check import check_writable
 from anx.experiment.config.command_line import without
+from anx.experiment.config.writable import check_writable
 from anx.experiment.file_base import read_override
 from anx.experiment.files.trust import check_overrides
+from anx.progress import clock
 from anx.signals import Interrupted
 from anx.sweep.command import FOLDERS, Flags, check_override, is_of_hydra
 from anx.sweep.distribution import Point
@@ -64,6 +66,7 @@ class Sweep:
         self._points: list[Point] = []  # in the order in which they are run
         self._rows: dict[str, Row] = {}  # by the names of the points' folders
         self._task = task
+        self._pace: list[float] = []  # seconds a run, of each batch
 
     @property
     def rows(self) -> dict[str, Row]:
@@ -120,15 +123,24 @@ class Sweep:
                 waiting[name_of(point)] = point
         if not waiting:
             return True
+        left = self._time_left()
         for number, name in enumerate(waiting, start=len(self._rows) + 1):
-            log.info("run %d of %d: %s", number, self._count, name)
+            log.info("run %d of %d: %s%s", number, self._count, name, left)
+        start = time.monotonic()
         outcomes = launches([launch_overrides(point, self.folder / name) for name, point in waiting.items()])
         for (name, point), outcome in zip(waiting.items(), outcomes, strict=True):
             if is_finished(self.folder / name) or not outcome.interrupted:
                 self._add(point, outcome.reason)
+        self._pace.append((time.monotonic() - start) / len(waiting))
         self._write_tables()
         self.interrupted = max(outcome.interrupted for outcome in outcomes)
         return not self.interrupted
+
+    def _time_left(self) -> str:
+        """How long all runs that are left take at the pace of those before; nothing before there is one."""
+        if not self._pace:
+            return ""
+        return f", about {clock((self._count - len(self._rows)) * sum(self._pace) / len(self._pace))} left"
 
     def _add(self, point: Point, reason: str | None = None) -> None:
         """Give a point its row."""

@@ -14,6 +14,7 @@ from anx.envs.base import without_pictures
 from anx.files import whole
 from anx.perturb.base import Perturbation
 from anx.population import get_vector
+from anx.progress import advance, shown
 from anx.rollout.base import Rollout
 from anx.views.patches import Pixels
 from anx.views.scene import make_scene
@@ -41,8 +42,10 @@ def film(
     scene = make_scene(rollout, caption)
     vector = get_vector(rollout.agent).to(rollout.evaluation_dtype)
     moments = rollout.watch(vector, seed, perturbations, pictures=True)
-    with whole(path) as unfinished, closing(open_film(unfinished, speed / every, quality)) as writer:
+    filmed = shown("filming", rollout.env.spec.max_steps)  # at most
+    with filmed, whole(path) as unfinished, closing(open_film(unfinished, speed / every, quality)) as writer:
         for moment in moments:
+            advance()
             scene.see(moment)
             if due := scene.step % every == 0:
                 writer.append_data(scene.frame())

@@ -50,3 +50,8 @@ def write_table(path: Path, table: dict[str, Shipped]) -> None:
     rows = {name: asdict(row) for name, row in table.items()}
     text = yaml.safe_dump(rows, sort_keys=False, default_flow_style=None, width=1000, allow_unicode=True)
     write_whole(path, HEADER + text)
+
+
+def in_words(score: Score | None) -> str:
+    """The mean and its standard error; a dash where there is no score."""
+    return f"{score['mean']:.1f} ± {score['sem']:.1f}" if score else "-"

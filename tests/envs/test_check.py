@@ -12,6 +12,7 @@ from worlds import FRAMES, NUMBERS, World, WorldEnvs, WorldState
 
 from anx.envs import HostEnvironment, check_env
 from anx.envs.ant import Ant
+from anx.envs.ant_mujoco import AntMujoco
 from anx.envs.car_racing import CarRacing
 from anx.envs.cartpole import CartPoleSwingUpHarder
 from anx.envs.pong import Pong
@@ -38,6 +39,7 @@ def numbers(kind=World, **more):
         lambda: numbers(Host),
         lambda: Host((4, 12, 12), action_size=3, discrete=True, brightness=255.0),
         pytest.param(Ant, marks=pytest.mark.slow),
+        AntMujoco,
         pytest.param(Pong, marks=pytest.mark.slow),
         pytest.param(CarRacing, marks=pytest.mark.slow),
         pytest.param(partial(CarRacing, simulator="gymnasium", max_steps=30), marks=pytest.mark.slow),
@@ -45,6 +47,7 @@ def numbers(kind=World, **more):
 )
 def test_ours_and_those_of_the_tests_are_as_they_must_be(make):
     pytest.importorskip("pybullet") if make is Ant else None
+    pytest.importorskip("mujoco") if make is AntMujoco else None
     pytest.importorskip("ale_py") if make is Pong else None
     pytest.importorskip("Box2D") if make not in (Ant, Pong) and "Car" in str(make) else None
     check_env(make())

@@ -3,12 +3,14 @@ import sys
 import pytest
 
 from anx.envs.ant import Ant
+from anx.envs.ant_mujoco import AntMujoco
 from anx.envs.car_racing import CarRacing
 from anx.envs.pong import Pong
 from anx.errors import ConfigError
 
 SIMULATORS = [
     (Ant, "pybullet", r"env=ant needs PyBullet: pip install 'anx\[ant\]'"),
+    (AntMujoco, "mujoco", r"env=ant_mujoco needs MuJoCo: pip install 'anx\[mujoco\]'"),
     (Pong, "ale_py.vector_env", r"env=pong needs the Arcade Learning Environment: pip install 'anx\[atari\]'"),
     (CarRacing, "envpool", r"env=car_racing needs Box2D: pip install 'anx\[car-racing\]'"),
 ]
@@ -18,5 +20,17 @@ SIMULATORS = [
 def test_a_missing_simulator_is_named_in_one_line_with_what_installs_it(env, module, says, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)  # importing it fails
     monkeypatch.setattr("anx.envs.car_racing.env.find_spec", lambda name: None)
+    monkeypatch.setattr("sys.version_info", (3, 11, 7))
     with pytest.raises(ConfigError, match=rf"^{says}$"):
         env().make(2, training=True)
+
+
+def test_on_a_python_that_a_simulator_has_no_wheel_for_the_newest_that_has_one_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pybullet", None)
+    monkeypatch.setattr("sys.version_info", (3, 13, 0))
+    with pytest.raises(ConfigError) as refused:
+        Ant().make(2, training=True)
+    assert str(refused.value) == (
+        "env=ant needs PyBullet, which has no wheel for Python 3.13: take Python 3.11 "
+        "(make clean setup PYTHON=python3.11), or +experiment=ant_mujoco"
+    )

@@ -1,20 +1,20 @@
 import csv
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 import wandb
 from conftest import compose
+from PIL import Image
 from wandb_file import records
 
 from anx.commands.run import train
 from anx.errors import ConfigError
 from anx.experiment.loggers.metrics_file import MetricsFile
 from anx.experiment.loggers.wandb_run import make_wandb_logger, users_folder, wandb_mode
+from anx.rollout.evaluation import summarise
 
 
 def rows(path):
@@ -141,29 +141,39 @@ def test_a_run_can_do_without_a_logger(without, tmp_path, monkeypatch):
     assert (tmp_path / "metrics.csv").is_file() == ("wandb" in without)
 
 
+def test_a_run_that_is_over_leaves_its_table_its_media_and_on_demand_its_agent(nobody, tmp_path):
+    wandb.teardown()
+    run_dir = tmp_path / "run"
+    (run_dir / "figures").mkdir(parents=True)
+    Image.new("RGB", (9, 9)).save(run_dir / "figures" / "latent.png")
+    (run_dir / "film.mp4").write_bytes(b"a film")
+    (run_dir / "agent.safetensors").write_bytes(b"an agent")
+    logger = make_wandb_logger(run_dir=str(run_dir), agent=True)
+    logger.log_outcome(run_dir, {"plain": summarise(torch.tensor([1.0, 3.0]))}, 7)
+    logger.end(None)
+    (path,) = (run_dir / "wandb").glob("offline-run-*/run-*.wandb")
+    logged, artifacts = {}, []
+    for record in records(path):
+        logged.update({item.key or "/".join(item.nested_key): item.value_json for item in record.history.item})
+        artifacts += [record.artifact.type] if record.HasField("artifact") else []
+    assert logged["trainer/global_step"] == "7"
+    assert artifacts.count("agent") == 1
+    media = path.parent / "files" / "media"
+    assert [each.read_bytes() for each in media.glob("videos/film*.mp4")] == [b"a film"]
+    assert len(list(media.glob("images/figures/latent*.png"))) == 1
+    (table,) = media.glob("table/final*.table.json")
+    assert json.loads(table.read_text())["data"] == [["plain", 2.0, pytest.approx(2**0.5), 1.0, 2]]
+
+
 def test_wandbs_own_refusal_is_one_line(nobody):
     wandb.teardown()
     with pytest.raises(ConfigError, match=r"logger.wandb .*logger=csv"):
         make_wandb_logger(project="a/b")
 
 
-@pytest.mark.exhaustive
-def test_an_offline_run_holds_its_config_fitness_validation_and_a_picture(tmp_path):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")} | {"HOME": str(tmp_path)}
-    command = [
-        sys.executable,
-        "-m",
-        "anx.run",
-        "+budget=smoke",
-        "env.max_steps=60",
-        "report=null",
-        "+ablation=[no_memory,learned_queries]",
-        f"hydra.run.dir={tmp_path / 'run'}",
-    ]
-    done = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
+def test_an_offline_run_holds_its_config_fitness_validation_and_a_picture(nobody, run_command, tmp_path):
+    small = ["+budget=smoke", "env.max_steps=20", "report=null", f"hydra.run.dir={tmp_path / 'run'}"]
+    assert run_command(*small, "+ablation=[no_memory,learned_queries]") == 0
     (path,) = (tmp_path / "run" / "wandb").glob("offline-run-*/run-*.wandb")
     logged, config = {}, {}
     for record in records(path):

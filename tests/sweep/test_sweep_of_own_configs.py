@@ -101,7 +101,7 @@ def test_the_folder_may_be_named_in_the_file_or_on_the_command_line(command, tmp
     (tmp_path / "configs").rename(tmp_path / "conf")
     missing, printed = command({"seed": [0]})
     assert missing == 2
-    assert "experiment=balance is unknown; allowed: ant, car_racing, cartpole, pong" in printed.err
+    assert "experiment=balance is unknown; allowed: ant, ant_mujoco, car_racing, cartpole, pong" in printed.err
     refused = "+trainer.accumulate_grad_batches=2"  # once the run is composed
     parts = ["+experiment=balance", refused]
     for number, flags in enumerate((["--config-dir=conf"], ["-cd", "conf"])):

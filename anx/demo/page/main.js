@@ -13,7 +13,7 @@ const OVER = { ended: "it is over", "time is up": "time is up" };
 
 const attention = new Strip(byId("attention")), code = new Strip(byId("code")), returns = new Returns(byId("returns"));
 const episodes = []; // that are over, the newest first
-let hello = null, state = null, latest = null, fresh = false, picture = null, befell = "in order", alive = true;
+let hello = null, state = null, latest = null, fresh = false, picture = null, befell = "in order", alive = true, resized = false;
 
 // What a test, or a curious person in the console, may look at.
 globalThis.demo = { drawn: 0, latest: null, state: null };
@@ -98,30 +98,36 @@ function episode(frame) {
   tell(`episode ${frame.seed}: return ${short(frame.return)}`);
 }
 
-/** Draws what is new; a shuffle's wires move between frames, too. */
+/** Draws what is new. The picture is drawn each time; of what is beside it one half now, the other next time. */
 function draw(now) {
   if (!latest) return;
   const { header: frame, parts } = latest;
   if (fresh) {
+    const turn = globalThis.demo.drawn % 2, all = state?.paused || frame.over || frame.step === 0 || resized;
     drawStage(picture, frame, hello);
     figures(frame);
-    if (hello.patches) {
-      drawMosaic(frame, parts, hello);
-      if (frame.attention.length) drawAttentionMap(byId("attention"), frame, hello);
-    } else attention.draw();
-    if (hello.patches || hello.latent[0] * hello.latent[1] > MOST_NUMBERS)
-      drawTable(byId("code"), new Int8Array(parts.latent.slice().buffer), ...hello.latent);
-    else code.draw();
-    if (globalThis.demo.drawn % 4 === 0 || frame.over || state?.paused) returns.draw(); // it hardly moves
-  }
-  if (!hello.patches && (fresh || isMoving())) drawWiring(frame, parts, hello, now);
-  if (fresh) {
+    if (all || turn === 0) drawMind(frame, parts, now);
+    if (all || turn === 1) drawOverTime(frame, parts);
+    if (all || globalThis.demo.drawn % 8 === 7) returns.draw(); // it hardly moves
     globalThis.demo.drawn += 1;
     send({ do: "seen", frame: frame.frame });
     count(now);
-  }
-  fresh = false;
+    fresh = resized = false;
+  } else if (!hello.patches && isMoving()) drawMind(frame, parts, now);
   if (!hello.patches && isMoving()) requestAnimationFrame(draw);
+}
+
+function drawMind(frame, parts, now) {
+  if (hello.patches) drawMosaic(frame, parts, hello);
+  else drawWiring(frame, parts, hello, now);
+}
+
+function drawOverTime(frame, parts) {
+  if (!hello.patches) attention.draw();
+  else if (frame.attention.length) drawAttentionMap(byId("attention"), frame, hello);
+  if (hello.patches || hello.latent[0] * hello.latent[1] > MOST_NUMBERS)
+    drawTable(byId("code"), new Int8Array(parts.latent.slice().buffer), ...hello.latent);
+  else code.draw();
 }
 
 function figures(frame) {
@@ -143,7 +149,7 @@ function count(now) {
   byId("rate").textContent = times.length > 5 && !state?.paused ? `${times.length} frames/s` : "";
 }
 
-const short = (number) => (number === null ? "–" : Math.abs(number) < 100 ? number.toFixed(1) : number.toFixed(0));
+const short = (number) => (number === null ? "–" : number.toFixed(Math.abs(number) < 100 ? 1 : 0).replace(/^-(0\.0)$/, "$1"));
 
 let hides = 0;
 function notice(text, milliseconds) {
@@ -157,7 +163,7 @@ function tell(text) { byId("told").textContent = text; }
 
 // Another size, or another scheme of colours: all is drawn again.
 function again() {
-  fresh = Boolean(latest);
+  fresh = resized = Boolean(latest);
   requestAnimationFrame(draw);
 }
 addEventListener("resize", again);

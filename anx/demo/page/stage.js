@@ -5,7 +5,7 @@ import { colour } from "./colours.js";
 const MOST_ATTENDED = 0.1;
 const canvas = document.getElementById("picture");
 const context = canvas.getContext("2d");
-const corner = Object.assign(document.createElement("canvas"), { width: 1, height: 1 })
+const corners = Object.assign(document.createElement("canvas"), { width: 4, height: 1 })
   .getContext("2d", { willReadFrequently: true });
 
 /** Which inputs are the most attended tenth, at least one. */
@@ -31,16 +31,23 @@ export function drawStage(picture, frame, hello) {
   const left = (width - w) / 2, top = (height - h) / 2;
   context.imageSmoothingEnabled = picture.width > 200;
   context.drawImage(picture, left, top, w, h);
-  corner.drawImage(picture, -2, -2);
-  fillAround(left, top, w, h, hello);
+  fillAround(picture, left, top, w, h);
   if (hello.patches) highlight(frame, hello.patches, left, top, w, h);
 }
 
-/** What is beside a picture goes on as its corner does. */
-function fillAround(left, top, w, h, hello) {
-  const [r, g, b] = corner.getImageData(0, 0, 1, 1).data;
-  canvas.classList.toggle("paper", !hello.patches && Math.min(r, g, b) > 240);
-  context.fillStyle = hello.patches ? colour("well") : `rgb(${r} ${g} ${b})`;
+/** The colour of a picture's corners [r, g, b]; null where they differ. */
+function cornerOf(picture) {
+  const right = picture.width - 3, bottom = picture.height - 3;
+  [[2, 2], [right, 2], [2, bottom], [right, bottom]].forEach(([x, y], at) => corners.drawImage(picture, x, y, 1, 1, at, 0, 1, 1));
+  const data = corners.getImageData(0, 0, 4, 1).data, first = [...data.slice(0, 3)];
+  return data.every((value, at) => at % 4 === 3 || Math.abs(value - first[at % 4]) < 8) ? first : null;
+}
+
+/** What is beside a picture goes on as its corners do. */
+function fillAround(picture, left, top, w, h) {
+  const around = cornerOf(picture);
+  canvas.classList.toggle("paper", around !== null && Math.min(...around) > 240);
+  context.fillStyle = around === null ? colour("well") : `rgb(${around.join(" ")})`;
   if (top > 0.5) {
     context.fillRect(0, 0, canvas.width, top);
     context.fillRect(0, top + h, canvas.width, canvas.height - top - h);

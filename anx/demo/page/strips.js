@@ -92,7 +92,9 @@ export class Returns {
       Object.assign(context, { strokeStyle: style, lineWidth: wide });
       context.stroke();
     };
-    this.earlier.forEach((each) => line(each, colour("line"), 1.5));
+    context.globalAlpha = 0.45;
+    this.earlier.forEach((each) => line(each, colour("faint"), 1.2));
+    context.globalAlpha = 1;
     this.now.marks.forEach((step) => {
       context.fillStyle = colour("warm");
       context.fillRect(x(step) - 1, bottom - 11, 2, 11);
@@ -105,7 +107,7 @@ const blank = () => ({ points: [], marks: [], high: 0, low: 0 });
 
 function axes(context, x, y, most, low, high, width, bottom) {
   Object.assign(context, { font: "11px system-ui, sans-serif", fillStyle: colour("faint"), strokeStyle: colour("line"), lineWidth: 1 });
-  const lines = y(low) - y(0) > 16 ? [low, 0, high] : [0, high / 2, high];
+  const lines = y(low) - y(0) <= 16 ? [0, high / 2, high] : y(0) - y(high) <= 16 ? [low, low / 2, 0] : [low, 0, high];
   for (const total of lines) {
     context.beginPath();
     context.moveTo(x(0), y(total));

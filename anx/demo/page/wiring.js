@@ -139,7 +139,7 @@ function drawLines(context, frame, parts, hello, x, from, to) {
       path.moveTo(start, from(place));
       path.bezierCurveTo(middle, from(place), middle, to(query), x.code - 2, to(query));
     }
-  const thin = Math.max(0.15, Math.min(1, 14 / Math.sqrt(lines.length)));
+  const thin = Math.max(0.15, Math.min(1, 10 / Math.sqrt(lines.length)));
   paths.forEach((path, at) => {
     context.strokeStyle = at < LINES ? colour("cold") : colour("warm");
     context.globalAlpha = (thin * (at % LINES)) / LINES;

@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from anx.internal.lightning import seconds_left
 from anx.learners.base import Learner, Metric
+from anx.progress import clock
 
 log = logging.getLogger(__name__)
 
@@ -102,13 +103,6 @@ def time_left(trainer: Trainer, ends: deque[tuple[float, int]]) -> float | None:
         (then, first), (now, last) = ends[0], ends[-1]  # the first step, which compiles, ends where these begin
         estimates.append((trainer.max_steps - last) * (now - then) / (last - first))
     return min((each for each in estimates if each is not None), default=None)
-
-
-def clock(seconds: float) -> str:
-    """Seconds as 5:07 or 1:02:03."""
-    minutes, second = divmod(max(0, round(seconds)), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
 def fit(metrics: Sequence[Metric], values: Mapping[str, Tensor], room: float = float("inf")) -> str:

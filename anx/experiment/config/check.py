@@ -1,8 +1,5 @@
 """The configuration: checked before anything is built."""
 
-import os
-from pathlib import Path
-
 from omegaconf import DictConfig, OmegaConf
 
 from anx.errors import ConfigError
@@ -52,19 +49,3 @@ def find_learner(config: DictConfig) -> type[Learner]:
     if not (isinstance(learner, type) and issubclass(learner, Learner)):
         raise ConfigError(f"learner._target_={config.learner._target_} must be an anx.learners.base.Learner")
     return learner
-
-
-def check_writable(folder: str | Path) -> None:
-    """Create a folder and write to it, or say that it cannot be done."""
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe-{os.getpid()}"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise unwritable(folder, error) from None
-
-
-def unwritable(folder: str | Path, error: OSError) -> ConfigError:
-    return ConfigError(f"folder {folder} can't be written ({error.strerror}); choose another one")

@@ -13,10 +13,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from anx.experiment.config import help  # noqa: F401 (which says what `--help` shows)
-from anx.experiment.config.check import unwritable
 from anx.experiment.config.messages import one_line_errors
 from anx.experiment.config.overrides import for_hydra
 from anx.experiment.config.own_configs import check_choices, config_folder, config_folders, own_config_dir
+from anx.experiment.config.writable import unwritable
 from anx.signals import interruption_exits
 
 
@@ -35,6 +35,20 @@ def run_main(
             hydra.main(version_base="1.3", config_path=config_folder(), config_name=config_name)(task)()
         else:
             run_in_one_line(task, config_name, refused)
+
+
+def is_helped(config_name: str, *choices: str) -> bool:
+    """Show the help, where a command line asks for nothing else; what would run need not be imported for that.
+
+    Args:
+        config_name: of the program.
+        choices: overrides that it adds to every command line.
+    """
+    if not sys.argv[1:] or set(sys.argv[1:]) - {"-h", "--help"}:
+        return False
+    sys.argv[1:1] = choices
+    run_main(lambda config: None, config_name)
+    return True
 
 
 def run_in_one_line(task: Callable[[DictConfig], object], config_name: str, refused: Callable[[str], object]) -> None:

@@ -1,9 +1,24 @@
 """What a logger may take of a run besides its metrics."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from lightning.pytorch.loggers import Logger
+
+from anx.experiment.folder import FIGURES
+from anx.rollout.evaluation import Statistics
+
+COLUMNS = ("inputs", "mean", "std", "sem", "episodes")  # of a table of results
+
+
+def rows_of(results: Mapping[str, Statistics]) -> list[tuple[str, float, float, float, int]]:
+    """A final evaluation as rows of a table, as `COLUMNS` has them."""
+    return [(name, each["mean"], each["std"], each["sem"], each["episodes"]) for name, each in results.items()]
+
+
+def figures_in(run_dir: Path) -> dict[str, Path]:
+    """The figures of a run's agent, by name."""
+    return {f"{FIGURES}/{path.stem}": path for path in sorted((run_dir / FIGURES).glob("*.png"))}
 
 
 class RunLogger(Logger):
@@ -11,6 +26,15 @@ class RunLogger(Logger):
 
     def log_picture(self, name: str, path: Path, step: int) -> None:
         """Take a picture from a file that stays where it is."""
+
+    def log_outcome(self, run_dir: Path, results: Mapping[str, Statistics], step: int) -> None:
+        """Take what a finished run has come to.
+
+        Args:
+            run_dir: its folder, with the agent's file and, where they were drawn, its film and figures.
+            results: of the final evaluation, by what befell the inputs.
+            step: of the training, its last.
+        """
 
     def end(self, reason: str | None) -> None:
         """The run is over; it has failed if there is a reason for that."""

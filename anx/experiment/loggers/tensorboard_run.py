@@ -1,6 +1,7 @@
 """A run in TensorBoard."""
 
 import json
+import time
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +13,9 @@ from PIL import Image
 from typing_extensions import override
 
 from anx.errors import ConfigError
-from anx.experiment.loggers.base import RunLogger
+from anx.experiment.loggers.base import COLUMNS, RunLogger, figures_in, rows_of
+from anx.rollout.evaluation import Statistics
+from anx.views.table import Table, to_markdown
 
 WRITERS = ("tensorboard", "tensorboardX")  # Lightning takes either
 
@@ -21,7 +24,7 @@ class TensorBoardRun(RunLogger, TensorBoardLogger):
     """Metrics over steps of the training, pictures and the run's configuration, for `tensorboard --logdir runs`.
 
     Args:
-        folder: of its files; a run that goes on adds files.
+        folder: of its files, one each time a run starts: one that goes on adds a file.
 
     Raises:
         ConfigError: there is nothing installed that writes such files.
@@ -30,7 +33,9 @@ class TensorBoardRun(RunLogger, TensorBoardLogger):
     def __init__(self, folder: str) -> None:
         if not any(find_spec(each) for each in WRITERS):
             raise ConfigError("logger=tensorboard needs TensorBoard: pip install 'anx[tensorboard]'")
-        super().__init__(folder, name="", version="", default_hp_metric=False)
+        # tensorboardX names a file by the second and writes over what has that name.
+        start = f".{time.time_ns()}"
+        super().__init__(folder, name="", version="", default_hp_metric=False, filename_suffix=start)
 
     @override
     @rank_zero_only
@@ -44,6 +49,21 @@ class TensorBoardRun(RunLogger, TensorBoardLogger):
     def log_picture(self, name: str, path: Path, step: int) -> None:
         with Image.open(path) as picture:
             self.experiment.add_image(name, np.asarray(picture.convert("RGB")), step, dataformats="HWC")
+
+    @override
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Lightning's training or test is over, the run is not: what it still logs belongs in the same file."""
+        self.experiment.flush()
+
+    @override
+    @rank_zero_only
+    def log_outcome(self, run_dir: Path, results: Mapping[str, Statistics], step: int) -> None:
+        """The final evaluation as a table, and the figures."""
+        rows = [[str(cell) for cell in row] for row in rows_of(results)]
+        self.experiment.add_text("final", to_markdown(Table(COLUMNS, rows, "lrrrr")), step)
+        for name, path in figures_in(run_dir).items():
+            self.log_picture(name, path, step)
 
     @override
     @rank_zero_only

@@ -13,7 +13,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from typing_extensions import override
 
 from anx.errors import ConfigError
-from anx.experiment.loggers.base import RunLogger
+from anx.experiment.folder import AGENT, FILM
+from anx.experiment.loggers.base import COLUMNS, RunLogger, figures_in, rows_of
+from anx.rollout.evaluation import Statistics
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +41,27 @@ def users_folder() -> str | None:
 class WandbRun(RunLogger, WandbLogger):
     """A run of W&B's."""
 
+    keeps_agent = False  # whether the agent goes along as an artifact
+
     @override
     @rank_zero_only
     def log_picture(self, name: str, path: Path, step: int) -> None:
         self.log_image(name, [str(path)], step=step)
+
+    @override
+    @rank_zero_only
+    def log_outcome(self, run_dir: Path, results: Mapping[str, Statistics], step: int) -> None:
+        """The final evaluation as a table, the film and the figures as media, the agent as an artifact if wanted."""
+        run = self.experiment
+        media: dict[str, Any] = {"final": wandb.Table(list(COLUMNS), [list(row) for row in rows_of(results)])}
+        media.update((name, wandb.Image(str(path))) for name, path in figures_in(run_dir).items())
+        if (film := run_dir / FILM).is_file():
+            media["film"] = wandb.Video(str(film), format="mp4")
+        run.log({**media, "trainer/global_step": step})
+        if self.keeps_agent and (agent := run_dir / AGENT).is_file():
+            artifact = wandb.Artifact(f"agent-{run.id}", "agent", metadata={key: dict(results[key]) for key in results})
+            artifact.add_file(str(agent))
+            run.log_artifact(artifact)
 
     @override
     @rank_zero_only
@@ -67,6 +86,7 @@ def make_wandb_logger(
     name: str | None = None,
     group: str | None = None,
     tags: list[str] | None = None,
+    agent: bool = False,
 ) -> WandbRun:
     """A W&B run. What is null is W&B's own setting, from its environment variables or its files, where there is one.
 
@@ -79,6 +99,7 @@ def make_wandb_logger(
         name: of the run; null: WANDB_NAME, else W&B finds one.
         group: runs that belong together; null: WANDB_RUN_GROUP, else those of the same setting.
         tags: of the run, besides its setting; null: WANDB_TAGS, else none.
+        agent: whether the agent's file goes along as an artifact, once the run is over.
     """
     user = wandb.setup().settings
     setting = [*([experiment] if experiment else []), *(ablations or {})]
@@ -100,4 +121,6 @@ def make_wandb_logger(
         ) from None
     run.define_metric("trainer/global_step")
     run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
-    return WandbRun(experiment=run, save_dir=folder or run.settings.root_dir, log_model=False)
+    logger = WandbRun(experiment=run, save_dir=folder or run.settings.root_dir, log_model=False)
+    logger.keeps_agent = agent
+    return logger

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from anx.files import write_whole
 from anx.perturb.base import Perturbation
 from anx.population import get_vector
+from anx.progress import advance, shown
 from anx.rollout.base import Rollout
 from anx.rollout.trace import Trace
 from anx.seeds import STUDY, derive_seed
@@ -45,14 +47,22 @@ def study(
         episodes: of the regression, at least 2.
     """
     vector = get_vector(rollout.agent).double()
-    plain = rollout.trace(vector, seed)
-    perturbed = rollout.trace(vector, seed, perturbations)
-    regression = None
-    if perturbed.scalars:
-        seeds = [derive_seed(seed, STUDY, episode) for episode in range(1, episodes)]
-        traces = [perturbed, *(rollout.trace(vector, own, perturbations) for own in seeds)]
-        regression = regress(traces[: episodes // 2], traces[episodes // 2 :], input_names(rollout))
+    with shown("playing what the figures show", 1 + episodes):
+        plain = traced(rollout, vector, seed)
+        perturbed = traced(rollout, vector, seed, perturbations)
+        regression = None
+        if perturbed.scalars:
+            seeds = [derive_seed(seed, STUDY, episode) for episode in range(1, episodes)]
+            traces = [perturbed, *(traced(rollout, vector, own, perturbations) for own in seeds)]
+            regression = regress(traces[: episodes // 2], traces[episodes // 2 :], input_names(rollout))
     return Study(figures_of(rollout, perturbed, plain, label, regression), regression)
+
+
+def traced(rollout: Rollout, vector: Tensor, seed: int, perturbations: Sequence[Perturbation] = ()) -> Trace:
+    """The first episode of `seed`, and one more is done."""
+    trace = rollout.trace(vector, seed, perturbations)
+    advance()
+    return trace
 
 
 def figures_of(

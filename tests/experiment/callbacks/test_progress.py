@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import Timer
 from rich.console import Console
 
 from anx.experiment.callbacks import progress
-from anx.experiment.callbacks.progress import Progress, clock
+from anx.experiment.callbacks.progress import Progress
 from anx.learners.evolution import Evolution
 
 METRICS = {
@@ -82,7 +82,3 @@ def test_a_run_that_is_limited_by_time_shows_the_time_that_is_left(show):
     assert "generation 360  0:30 left" in show(80, timer, max_steps=-1, force_terminal=True)
     assert "generation 360/400  0:30 left" in show(80, timer, force_terminal=True)
     assert "generation 360/365  0:10 left" in show(80, timer, max_steps=365, force_terminal=True)
-
-
-def test_seconds_are_a_clock():
-    assert [clock(each) for each in (0, 7.4, 307, 3723)] == ["0:00", "0:07", "5:07", "1:02:03"]

@@ -141,7 +141,7 @@ def test_a_person_watches_and_disturbs_an_agent(server, browser, capsys):
     page.page.check("#gain")
     page.press("?")
     assert page("document.getElementById('help').open")
-    page.press("Escape")
+    page.page.click("#help button")
     assert not page("document.getElementById('help').open")
 
     controls = "[...document.querySelectorAll('button, input, select')]"

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from stages import make_stage
+from demo_stages import make_stage
 
 from anx.demo.controls import Controls
 from anx.demo.player import Player, carried
