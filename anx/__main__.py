@@ -10,8 +10,9 @@ COMMANDS = {
     "run": "train an agent, evaluate it and report",
     "evaluate": "an agent under perturbations of its inputs: a table, json, a film, figures",
     "film": "an episode of an agent's: what it gets, what it attends to",
-    "zoo": "the agents that ship, and what they score",
     "demo": "a page on which an agent plays, and you disturb its senses",
+    "export": "an agent as ONNX, or a page without a server in which it plays",
+    "zoo": "the agents that ship, and what they score",
     "record": "episodes of a teacher, to clone it",
     "sweep": "many runs from a file, without an account: tables and a picture",
     "heatmap": "students trained and tested with inputs missing: a picture and a table",
@@ -33,6 +34,7 @@ Examples:
   anx run                                      trains cart-pole swing-up, about five minutes
   anx zoo                                      the agents that are there already
   anx evaluate weights=anx:cartpole 'perturbations=[shuffle]'
+  anx demo weights=anx:cartpole                watch it on a page, and disturb its senses
   anx film weights=anx:cartpole output=film.mp4
 """
 

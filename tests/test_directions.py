@@ -17,7 +17,7 @@ FLOORS = (
     {"rollout", "solvers", "teachers", "data"},
     {"learners", "views"},
     {"experiment"},
-    {"sweep", "demo"},
+    {"sweep", "demo", "portable"},
     {"commands"},
     {"heatmap"},  # a command of several parts
 )

@@ -18,8 +18,10 @@ from anx.sweep.__main__ import read_arguments
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-SHOWN = (README + (ROOT / "docs" / "cloning.md").read_text()).replace("\\\n", "")
-COMMANDS = re.findall(r"^python -m anx\.(run|evaluate|reproduce|record|demo) (.*)$", SHOWN, re.MULTILINE)
+SHOWN = (
+    README + "".join((ROOT / "docs" / f"{name}.md").read_text() for name in ("cloning", "demo", "export"))
+).replace("\\\n", "")
+COMMANDS = re.findall(r"^python -m anx\.(run|evaluate|export|reproduce|record|demo) (.*)$", SHOWN, re.MULTILINE)
 NOT_OVERRIDES = ("-m", "--help")
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from importlib.resources import files
+from pathlib import Path
 from typing import TypeAlias
 
 from aiohttp import ClientConnectionResetError, WSMsgType, web
@@ -87,8 +88,8 @@ class Server:
 
 def read_pages() -> dict[str, tuple[bytes, str]]:
     """The files that make the page, by name: what they hold, and of which kind they are."""
-    folder = files("anx.demo").joinpath("page")
-    return {each.name: (each.read_bytes(), KINDS["." + each.name.rpartition(".")[2]]) for each in folder.iterdir()}
+    found = [(Path(each.name), each) for each in files("anx.demo").joinpath("page").iterdir()]
+    return {path.name: (each.read_bytes(), KINDS[path.suffix]) for path, each in found if path.suffix in KINDS}
 
 
 def into(outbox: Outbox, loop: asyncio.AbstractEventLoop) -> Send:
