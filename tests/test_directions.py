@@ -14,7 +14,7 @@ FLOORS = (
     {"spec", "errors", "seeds", "files", "cores", "signals", "internal", "zoo"},
     {"agent"},
     {"population", "perturb", "envs"},
-    {"rollout", "solvers", "teachers", "data"},
+    {"rollout", "solvers", "teachers", "data", "cluster"},
     {"learners", "views"},
     {"experiment"},
     {"sweep"},
