@@ -101,6 +101,7 @@ def test_a_task_that_kills_its_workers_is_told_from_one_that_fails():
 
 
 def test_workers_that_are_lost_are_counted_by_what_they_had_to_do():
+    pytest.importorskip("distributed")
     engine = Scheduler("tcp://nowhere:1")
     lost = {"action": "remove-worker", "worker": "w", "processing-tasks": {"a"}, "lost-computed-tasks": {"b"}}
     engine._note((0.0, {**lost, "expected": False}))
