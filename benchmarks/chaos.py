@@ -25,7 +25,9 @@ from anx.experiment.config.own_configs import config_folder
 from anx.experiment.prepare import build_learner
 from anx.learners.evolution import Evolution
 
-SIZES = ("optimizer.popsize=64", "learner.rollouts=8", "env.max_steps=200", "rollout.compile=false", "seed=0")
+SIZES = ("optimizer.popsize=64", "learner.rollouts=8", "env.max_steps=60", "rollout.compile=false", "seed=0")
+
+STARTING = 8.0  # seconds
 
 
 def build(*overrides: str) -> Evolution:
@@ -47,9 +49,10 @@ def generations(learner: Evolution) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def workers() -> list[psutil.Process]:
-    """The processes in which workers of this one compute."""
+    """The processes in which workers of this one compute, but for those that are just starting."""
     own = psutil.Process().children(recursive=True)
-    return [each for each in own if each.is_running() and "spawn_main" in " ".join(each.cmdline())]
+    started = (each for each in own if "spawn_main" in " ".join(each.cmdline()))
+    return [each for each in started if time.time() - each.create_time() > STARTING]
 
 
 def kill_every(seconds: float, stop: threading.Event, say: Callable[[str], object]) -> int:
@@ -67,7 +70,12 @@ def kill_every(seconds: float, stop: threading.Event, say: Callable[[str], objec
 
 def disturbed(minutes: float, every: float) -> tuple[list[tuple[Tensor, Tensor]], int, float]:
     """What generations come to under chaos, how many workers were killed, and how many chunks were done again."""
-    learner, stop, killed, again = build("rollout=cluster", "cluster.workers=2"), threading.Event(), [0], 0.0
+    learner, stop, killed, again = (
+        build("cluster=local", "cluster.workers=2", "cluster.chunk=8"),
+        threading.Event(),
+        [0],
+        0.0,
+    )
     done, generation = [], generations(learner)
     done.append(next(generation))  # workers have started
     start = time.monotonic()

@@ -3,8 +3,8 @@
     python benchmarks/cluster.py
 
 Cart-pole with 256 candidates x 16 episodes around the shipped agent, and ants with fewer candidates x 16 episodes
-around large random weights, whose generation takes about ten seconds. Both sides are warm: what has to be compiled is, and
-environments have started. The returns of both must be equal to the bit. Wanted: a ratio of 0.9 for ants.
+around large random weights, whose generation takes about ten seconds. Both sides are warm: what has to be compiled is,
+and environments have started. The returns of both must be equal to the bit. Wanted: a ratio of 0.9 for ants.
 """
 
 import argparse

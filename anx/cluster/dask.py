@@ -29,6 +29,7 @@ DEATHS = 3  # of a task's workers, after which it is the task's fault
 SECONDS = 30  # to wait for a scheduler
 SETTINGS = {
     "distributed.scheduler.allowed-failures": DEATHS - 1,
+    "distributed.scheduler.worker-saturation": 1.0,  # what waits at a worker that dies would count as its killer, too
     "distributed.worker.daemon": False,  # environments step in processes of their own
     "distributed.worker.profile.enabled": False,  # which interrupts a hundred times a second
 }

@@ -44,7 +44,8 @@ class Collecting:
         self._chunks = chunks
         self._waiting: dict[Future[Played], int] = {}  # and which chunk it is
         self._played: dict[int, Played] = {}
-        self._raced = 0
+        self._accused: set[int] = set()  # chunks whose workers have died
+        self._again = 0
 
     def run(self) -> Collected:
         start, redone = time.monotonic(), Said(self._engine).redone
@@ -53,7 +54,7 @@ class Collecting:
         race = Race()
         while len(self._played) < len(self._chunks):
             done, _ = wait(self._waiting, timeout=LOOK, return_when=FIRST_COMPLETED)
-            for future in done:
+            for future in sorted(done, key=self._waiting.__getitem__):
                 self._take(self._waiting.pop(future), future)
             if done:
                 race.begin_anew()
@@ -61,7 +62,7 @@ class Collecting:
                 self._look(race)
         played = [self._played[index] for index in range(len(self._chunks))]
         said = Said(self._engine)
-        return Collected(played, self._workers(said), time.monotonic() - start, self._raced + said.redone - redone)
+        return Collected(played, self._workers(said), time.monotonic() - start, self._again + said.redone - redone)
 
     def _send(self, index: int) -> None:
         try:
@@ -78,7 +79,7 @@ class Collecting:
         if len(missing) < self._workers(said) and race.is_due(self._played.values()):
             for index in missing:
                 self._send(index)
-            self._raced += len(missing)
+            self._again += len(missing)
 
     def _workers(self, said: Said) -> int:
         return said.workers or len({each.worker for each in self._played.values()})
@@ -92,9 +93,18 @@ class Collecting:
         except (BrokenExecutor, CancelledError) as error:
             raise lost(error) from error
         except WorkersDiedError as error:
+            self._accuse(index, error)
+
+    def _accuse(self, index: int, error: WorkersDiedError) -> None:
+        """Raise where it is the chunk that kills its workers, not somebody who kills all before they get anything done:
+        once others have been played, or at the second time."""
+        if self._played or index in self._accused:
             raise ConfigError(
                 f"cluster: {error} that played {self._chunks[index]}; play them in one process"
             ) from error
+        self._accused.add(index)
+        self._send(index)
+        self._again += 1
 
     def cancel(self) -> None:
         """Whatever has not begun need not begin any more."""

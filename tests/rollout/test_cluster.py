@@ -171,6 +171,15 @@ def test_a_chunk_that_kills_its_workers_is_named(population):
         on_cluster(rollout_of(DeviceRollout), engine)(population, EPISODES, SEED)
 
 
+def test_a_chunk_whose_workers_die_before_any_has_played_is_given_a_second_chance(population):
+    died = fails(WorkersDiedError("3 workers have died"))
+    rollout = rollout_of(DeviceRollout)
+    ours = on_cluster(rollout, Answers(died))(population, EPISODES, SEED)
+    assert torch.equal(ours.returns, rollout(population, EPISODES, SEED).returns)
+    with pytest.raises(ConfigError, match="3 workers have died that played candidates 0 to 1 of"):
+        on_cluster(rollout, Answers(*[died] * 99))(population, EPISODES, SEED)
+
+
 @pytest.mark.parametrize("error", [EngineLostError("gone"), chunk.ConfigError("a worker's own")])
 def test_what_a_worker_says_is_said(population, error):
     with pytest.raises(type(error), match=str(error)):
