@@ -3,9 +3,9 @@
     python benchmarks/scaling.py                       measures, prints docs/scaling.md's tables
     python benchmarks/scaling.py --only cartpole ant
 
-Measured on one core, to which this process binds itself: the seconds that a simulated step costs in a chunk of 4
-candidates x 16 episodes; the solver's seconds a generation, ask and tell, of the paper's population; and, over a local
-cluster, the seconds of the head's time that a task costs. A generation with W workers takes
+Measured in seconds of one core, so that a busy machine does not matter: what a simulated step costs in a chunk of 4
+candidates x 16 episodes; the solver's ask and tell, of the paper's population; and, over a local cluster, the head's
+work for a task. A generation with W workers takes
 
     t(W) = solver + K (task + bytes of a chunk / bandwidth) + ceil(K / W) c R L step,    K = ceil(P / c)
 
@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import psutil
 import torch
 from comparison import build, population_around
 from hydra import compose, initialize_config_dir
@@ -64,15 +65,21 @@ class Costs(NamedTuple):
     task: float  # of the head
 
 
+def busy() -> float:
+    """Seconds that this process and those it has started have computed so far: others that are busy do not count."""
+    processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    return sum(times.user + times.system for times in (each.cpu_times() for each in processes))
+
+
 def seconds_a_step(task: Task) -> tuple[int, float]:
     """D, and what a step of one episode costs one core."""
     agent, rollout = build(*task.overrides, f"env.max_steps={task.measured}")
     dimension = num_parameters(agent)
     population = population_around(torch.zeros(dimension), 4, task.spread)
     for seed in range(2):  # the first one compiles and starts environments
-        start = time.perf_counter()
-        steps = int(rollout(population, R, seed, training=True).steps.sum())
-        seconds = time.perf_counter() - start
+        start = busy()
+        steps = int(rollout(population, R, seed, training=True, candidates=P).steps.sum())
+        seconds = busy() - start
     rollout.close()
     return dimension, seconds / steps
 
@@ -85,10 +92,10 @@ def seconds_of_solver(task: Task, dimension: int, generations: int = 4) -> float
     start = 0.0
     for generation in range(generations + 1):
         if generation == 1:
-            start = time.perf_counter()
+            start = time.process_time()
         solver.ask()
         solver.tell(random.standard_normal(P))
-    return (time.perf_counter() - start) / generations
+    return (time.process_time() - start) / generations
 
 
 def seconds_a_task(dimension: int, tasks: int = 200) -> float:
@@ -97,10 +104,10 @@ def seconds_a_task(dimension: int, tasks: int = 200) -> float:
     vector = np.zeros((1, dimension), np.float32)
     try:
         engine.submit(len, vector).result()
-        start = time.perf_counter()
+        start = time.process_time()
         for future in [engine.submit(len, vector) for _ in range(tasks)]:
             future.result()
-        return (time.perf_counter() - start) / tasks
+        return (time.process_time() - start) / tasks
     finally:
         engine.shutdown()
 
@@ -171,7 +178,7 @@ def validate(name: str, costs: Costs, candidates: int = 32) -> None:
 
 
 def measure(name: str) -> Costs:
-    """All costs of one task, each on one core but for those of a cluster."""
+    """All costs of one task; what plays and searches has one core, as a worker has."""
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})
     try:

@@ -63,8 +63,9 @@ class Jobs(Dask):
 
     def start(self) -> Cluster:
         import dask_jobqueue
+        from dask_jobqueue.local import LocalCluster
 
-        make = getattr(dask_jobqueue, f"{self.system}Cluster")
+        make = LocalCluster if self.system == "Local" else getattr(dask_jobqueue, f"{self.system}Cluster")
         try:
             cluster = make(security=self.security(), **self.options)
         except (TypeError, ValueError) as error:

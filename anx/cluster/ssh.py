@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
 from anx.cluster.dask import Cluster, Credentials, Dask, require
@@ -47,6 +48,7 @@ class Ssh(Dask):
     def start(self) -> Cluster:
         from distributed import SSHCluster
 
+        logging.getLogger("asyncssh").setLevel(logging.WARNING)
         try:
             cluster: Cluster = SSHCluster(
                 self.hosts,
