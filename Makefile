@@ -3,7 +3,8 @@ PYTHON ?=
 BIN := .venv/bin
 ARGS ?=
 # A worker a core, each with one thread: several threads in several workers would wait for each other.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+# Each begins with a share of its own: what the tests of a file share is made once.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 BENCHMARKS := rollout cores solver ant cloning pixels
 

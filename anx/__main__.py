@@ -13,6 +13,7 @@ COMMANDS = {
     "zoo": "the agents that ship, and what they score",
     "record": "episodes of a teacher, to clone it",
     "sweep": "many runs from a file, without an account: tables and a picture",
+    "heatmap": "students trained and tested with inputs missing: a picture and a table",
     "report": "write a run's report.html again",
     "curves": "what several runs logged, in one picture",
     "reproduce": "the paper's tables beside what given weights score; reproduce zoo; reproduce ablations",

@@ -5,6 +5,7 @@ Parts that do not fit together raise ValueError when they are built, and are lef
 
 import functools
 import itertools
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,15 @@ GROUPS = ("splitter", "neuron", "pooler", "policy", "head")
 NAMES = {group: sorted(path.stem for path in Path(config_folder(), group).glob("*.yaml")) for group in GROUPS}
 NAMES["splitter"].remove("auto")  # one of the others
 PERTURBATIONS = sorted(path.stem for path in Path(config_folder(), "perturbations").glob("*.yaml"))
-# What makes parts small and quick, where they have such a key.
-SMALL = {"num_queries": 64, "patch_size": 3, "hidden_size": 4, "channels": 2}
+# What makes parts small and quick, where they have such a size.
+SMALL = {
+    "num_queries": 64,
+    "patch_size": 3,
+    "hidden_size": 4,
+    "channels": 2,
+    "message_size": 4,
+    "value_message_size": 4,
+}
 
 AWKWARD = {
     "neuron": ("LayoutNeuron", "AliasNeuron", "KindNeuron"),
@@ -44,12 +52,22 @@ name_of = "-".join
 
 
 @functools.cache
+def differing(group: str) -> list[str]:
+    """The names of a group, one of those that only their sizes tell apart: they are the same code."""
+    names: list[str] = []
+    for name in NAMES[group]:
+        if all(part(group, name) != part(group, other) for other in names):
+            names.append(name)
+    return names
+
+
+@functools.cache
 def part(group: str, name: str) -> DictConfig:
     """A component's config, small."""
     if name in AWKWARD.get(group, ()):
         return OmegaConf.create({"_target_": f"awkward.{name}"})
     config = compose(f"{group}={name}")[group]
-    return OmegaConf.merge(config, {key: value for key, value in SMALL.items() if key in config})
+    return OmegaConf.merge(config, {key: value for key, value in SMALL.items() if config.get(key) is not None})
 
 
 def config_of(names: tuple[str, ...]) -> DictConfig:
@@ -78,7 +96,7 @@ def build(names: tuple[str, ...]) -> tuple[Agent, Any]:
 
 @functools.cache
 def fitting() -> list[tuple[str, ...]]:
-    """All combinations of registered parts that can be built.
+    """All combinations of registered parts that differ and can be built.
 
     A head sees no more than a context: heads but the default are met behind one policy, that with the largest context.
     """
@@ -92,17 +110,23 @@ def fitting() -> list[tuple[str, ...]]:
         except ValueError:
             return False
 
-    return list(filter(is_wanted, itertools.product(*NAMES.values())))
+    return list(filter(is_wanted, itertools.product(*map(differing, GROUPS))))
 
 
 @functools.cache
 def covering() -> dict[str, tuple[str, ...]]:
-    """For each pooler a combination, so that all of them together have every registered part."""
-    missing = {(group, name) for group in GROUPS for name in NAMES[group]}
+    """For each kind of pooler a combination, so that all of them together have every kind of registered part."""
+    missing = {(group, name) for group in GROUPS for name in differing(group)}
+    found_in = Counter(each for names in fitting() for each in zip(GROUPS, names, strict=True))
     chosen = {}
-    for pooler in NAMES["pooler"]:
+
+    def gain(names: tuple[str, ...]) -> float:
+        """What is missing counts the more, the fewer combinations have it."""
+        return sum(1 / found_in[each] for each in zip(GROUPS, names, strict=True) if each in missing)
+
+    for pooler in differing("pooler"):
         own = [names for names in reversed(fitting()) if names[2] == pooler]  # scalars first: their actions show more
-        chosen[pooler] = max(own, key=lambda names: len(missing.intersection(zip(GROUPS, names, strict=True))))
+        chosen[pooler] = max(own, key=gain)
         missing -= set(zip(GROUPS, chosen[pooler], strict=True))
     assert not missing, f"in no combination that is compiled: {missing}"
     return chosen

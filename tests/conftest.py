@@ -22,7 +22,8 @@ from anx.experiment.config.overrides import for_hydra
 from anx.experiment.config.own_configs import config_folder
 from anx.rollout.evaluation import Evaluation
 
-needs_compiler = pytest.mark.skipif(shutil.which(os.environ.get("CXX") or "g++") is None, reason="needs a C++ compiler")
+HAS_COMPILER = shutil.which(os.environ.get("CXX") or "g++") is not None
+needs_compiler = pytest.mark.skipif(not HAS_COMPILER, reason="needs a C++ compiler")
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 

@@ -17,6 +17,7 @@ from combinations import (
     combinations,
     config_of,
     covering,
+    differing,
     fitting,
     name_of,
     perturbed,
@@ -56,7 +57,7 @@ def assert_same(ours: Any, theirs: Any, tolerance: float, what: str) -> None:
 
 def test_every_registered_part_fits_into_some_agent():
     for place, group in enumerate(GROUPS):
-        assert {names[place] for names in fitting()} == set(NAMES[group])
+        assert {names[place] for names in fitting()} == set(differing(group))
 
 
 def assert_one_agent_acts_as_many(names: tuple[str, ...], *perturbations: str) -> None:
@@ -148,20 +149,25 @@ def test_an_episode_that_is_watched_is_the_one_that_is_rolled_out(gathered):
         assert len(trace.rewards) == int(episodes.steps), name_of(names)
 
 
-def assert_compiled_acts_as_eager(agent: Agent, world: Any, what: str, *perturbations: str) -> None:
-    """For a batch, a smaller one and a single row, with episodes that are dropped in between."""
+def assert_compiled_acts_as_eager(agent: Agent, world: Any, what: str, *perturbations: str, lanes: int = 2) -> None:
+    """For a batch, a smaller one and a single row, with episodes that are dropped in between.
+
+    Two lanes have one form in all of them, and are compiled once.
+    """
     agent.float()
     chosen = perturbed(agent, *perturbations)
-    compiled, eager = (DeviceRollout(agent, world, compile=compile, compact_every=2) for compile in (True, False))
+    compiled, eager = (
+        DeviceRollout(agent, world, compile=compile, compact_every=2, lanes=lanes) for compile in (True, False)
+    )
     population = population_of(agent, torch.float32)
-    for few, episodes in ((CANDIDATES, EPISODES), (2, 2), (1, 1)):
+    for few, episodes in ((CANDIDATES, EPISODES), (2, 2), (1, lanes)):
         ours, theirs = (rollout(population[:few], episodes, SEED, chosen) for rollout in (compiled, eager))
         assert_same(ours, theirs, COMPILED, f"{what}, {few} candidates, {episodes} episodes")
 
 
 @pytest.mark.exhaustive
 @needs_compiler
-@pytest.mark.parametrize("pooler", NAMES["pooler"])
+@pytest.mark.parametrize("pooler", differing("pooler"))
 def test_compiled_is_eager_for_every_registered_part(pooler):
     names = covering()[pooler]
     assert_compiled_acts_as_eager(*build(names), name_of(names))
@@ -172,6 +178,13 @@ def test_compiled_is_eager_for_every_registered_part(pooler):
 @pytest.mark.parametrize("names", [names for names in AWKWARD_ONES if names[0] == "scalar"], ids=name_of)
 def test_compiled_is_eager_for_what_users_write(names):
     assert_compiled_acts_as_eager(*build(names), name_of(names))
+
+
+@pytest.mark.exhaustive
+@needs_compiler
+def test_compiled_is_eager_for_a_lane_alone():
+    names = ("scalar", "KindNeuron", "attention", "ExpandedPolicy", "StridedHead")
+    assert_compiled_acts_as_eager(*build(names), "one lane", lanes=1)
 
 
 @pytest.mark.exhaustive

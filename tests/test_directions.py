@@ -19,6 +19,7 @@ FLOORS = (
     {"experiment"},
     {"sweep"},
     {"commands"},
+    {"heatmap"},  # a command of several parts
 )
 LONGEST = 250  # lines of a file
 

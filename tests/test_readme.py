@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import compose
 
+import anx.heatmap.command as heatmap
 from anx.commands.reproduce import OTHERS, chosen_tables
 from anx.experiment.build import build_rollout
 from anx.experiment.config.check import check
@@ -17,7 +18,8 @@ from anx.sweep.__main__ import read_arguments
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-COMMANDS = re.findall(r"^python -m anx\.(run|evaluate|reproduce|record) (.*)$", README, re.MULTILINE)
+SHOWN = (README + (ROOT / "docs" / "cloning.md").read_text()).replace("\\\n", "")
+COMMANDS = re.findall(r"^python -m anx\.(run|evaluate|reproduce|record) (.*)$", SHOWN, re.MULTILINE)
 NOT_OVERRIDES = ("-m", "--help")
 
 
@@ -43,6 +45,12 @@ def test_every_command_composes(program, arguments):
         build_stage(config) if program == "record" else build_rollout(config)[1].close()
 
 
+@pytest.mark.parametrize("arguments", re.findall(r"^python -m anx\.heatmap (.*)$", SHOWN, re.MULTILINE))
+def test_every_heat_map_composes(arguments):
+    asked = heatmap.read_arguments(shlex.split(arguments))
+    check(compose(*asked.overrides, f"perturbations.occlude.ratio={asked.train[-1]}"))
+
+
 @pytest.mark.parametrize("arguments", re.findall(r"^python -m anx\.sweep (.*)$", README, re.MULTILINE))
 def test_every_sweep_is_read(monkeypatch, arguments):
     monkeypatch.chdir(ROOT)
@@ -65,12 +73,15 @@ def code_with(text: str) -> str:
     return code
 
 
-@pytest.mark.slow
-def test_the_lines_of_python_run(tmp_path):
-    quick = code_with("import anx").replace("episodes=100", "episodes=3")
-    done = subprocess.run([sys.executable, "-c", quick], cwd=tmp_path, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    shape, shuffled, trained = done.stdout.splitlines()
+def test_the_lines_of_python_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shorter = {"episodes=100": "episodes=3", '"+budget=smoke"': '"+budget=smoke", "env.max_steps=20"'}
+    code = code_with("import anx")
+    for shown, short in shorter.items():
+        assert shown in code
+        code = code.replace(shown, short)
+    exec(code, {})
+    shape, shuffled, trained = capsys.readouterr().out.splitlines()
     assert shape == "torch.Size([5, 16])"
     assert float(shuffled) > 0
     assert Path(trained.split()[1]).relative_to(tmp_path).parts[:2] == ("runs", "cartpole")

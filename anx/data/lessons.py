@@ -1,6 +1,7 @@
 """Recorded episodes as lessons: sequences for students with a memory, single steps for those without."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
 from pathlib import Path
 from typing import cast
 
@@ -25,12 +26,16 @@ class RecordedLessons(Lessons):
         length: T; an episode's last stretch is filled up with steps that do not count. 1: single steps; null: whole
             episodes, as long as the longest.
         episodes: how many of them, the first ones; null: all.
+        unique: whether, of single steps with the same observation and previous action, only the first is a lesson.
+            Sixty games of Pong's teacher, who wins by the same rallies, are 1,600 steps and their repetitions.
     """
 
-    def __init__(self, path: str, *, length: int | None = 1, episodes: int | None = None) -> None:
+    def __init__(self, path: str, *, length: int | None = 1, episodes: int | None = None, unique: bool = False) -> None:
         for name, value in (("length", length), ("episodes", episodes)):
             if value is not None and value < 1:
                 raise ValueError(f"{name}={value} must be at least 1")
+        if unique and length != 1:
+            raise ValueError(f"unique=true is for single steps, length=1; length={length}")
         self.path = Path(path)
         said = read_description(self.path)
         self.layout = layout_of(said)
@@ -45,16 +50,32 @@ class RecordedLessons(Lessons):
         self._ends = np.cumsum(each)  # [E]
         self._begins = self._ends - each
         self._open: dict[str, Array] | None = None
+        self._kept = np.fromiter(self._different(), dtype=np.int64) if unique else None  # the lessons that there are
+
+    def _different(self) -> Iterator[int]:
+        """The first lesson of each kind: of all that look the same after the same action."""
+        known: set[bytes] = set()
+        for episode, begin in zip(self.episodes, self._begins, strict=True):
+            first, count = int(episode["step"]), int(episode["steps"])
+            frames = self._rows("observations", int(episode["frame"]), count + self.layout.frames - 1)
+            seen = [blake2b(frame.tobytes(), digest_size=16).digest() for frame in frames]
+            done = [b"", *(action.tobytes() for action in self._rows("actions", first, count - 1))]
+            for step, action in enumerate(done):
+                key = b"".join([*seen[step : step + self.layout.frames], action])
+                if key not in known:
+                    known.add(key)
+                    yield int(begin) + step
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_open": None}  # a process that reads ahead opens the files itself
 
     def __len__(self) -> int:
-        return int(self._ends[-1])
+        return int(self._ends[-1]) if self._kept is None else len(self._kept)
 
     def __getitem__(self, index: int) -> Lesson:
         if not 0 <= index < len(self):
             raise IndexError(index)
+        index = index if self._kept is None else int(self._kept[index])
         which = int(np.searchsorted(self._ends, index, side="right"))
         episode, offset = self.episodes[which], self.length * int(index - self._begins[which])
         count = min(self.length, int(episode["steps"]) - offset)

@@ -21,6 +21,7 @@ from anx.experiment.checkpoints import WholeCheckpointIO
 from anx.experiment.config.check import check, find_learner, processes_of
 from anx.experiment.config.messages import one_line
 from anx.experiment.config.parts import AGENT_KEYS, arguments_of
+from anx.experiment.files.layers import check_parts_of, load_parts_into
 from anx.experiment.files.trust import packages_to_trust
 from anx.experiment.files.weights import load_into, read_checkpoint, read_weights
 from anx.experiment.folder import find_checkpoint
@@ -86,10 +87,13 @@ def build_learner(config: DictConfig, checkpoint: Path | None = None) -> Learner
     seed_everything(config.seed, verbose=False)
     agent, rollout = build_rollout(config)
     kind = find_learner(config)
-    if config.weights:
-        load_into(agent, read_weights(config.weights), config.weights)
-    else:
+    some = config.get("weights_of")
+    if not config.weights or some is not None:
         kind.start(agent)
+    if config.weights and some is not None:
+        load_parts_into(agent, read_weights(config.weights), config.weights, check_parts_of(some))
+    elif config.weights:
+        load_into(agent, read_weights(config.weights), config.weights)
     check_memory(kind.needs(config, num_parameters(agent)))
     resolved = cast(dict[str, object], OmegaConf.to_container(config, resolve=True))
     teacher = {"teacher": resolved["teacher"]} if resolved.get("teacher") else {}

@@ -200,10 +200,10 @@ class Cloning(Learner):
     def on_train_batch_end(self, outputs: object, batch: Lesson, batch_idx: int) -> None:
         steps = self.trainer.world_size * batch.weights.numel()
         self.log("perf/steps_per_second", steps / self._seconds)
+        self._total += self._seconds
+        self.log("perf/training_seconds", self._total)
         if self.rounds:
-            self._total += self._seconds
             self.log_dict({**self.rounds.metrics, "perf/playing_seconds": self.rounds.seconds})
-            self.log("perf/training_seconds", self._total)
 
     def check_resumable(self, checkpoint: Mapping[str, object]) -> None:
         if self.rounds:
@@ -211,13 +211,14 @@ class Cloning(Learner):
 
     def on_save_checkpoint(self, checkpoint: dict[str, object]) -> None:
         super().on_save_checkpoint(checkpoint)
+        checkpoint["seconds"] = self._total
         if self.rounds:
-            checkpoint["rounds"] = {**self.rounds.state, "training_seconds": self._total}
+            checkpoint["rounds"] = self.rounds.state
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._total = checkpoint.get("seconds", 0.0)
         if self.rounds:
             self.rounds.state = checkpoint["rounds"]
-            self._total = checkpoint["rounds"]["training_seconds"]
 
 
 def check_fits(data: Lessons, parts: Parts) -> None:

@@ -36,14 +36,25 @@ class Dagger:
         beta: probability with which a step of the first round is the teacher's; of the i-th round, beta to the power
             of i.
         slots: episodes side by side.
+        unique: whether, of its single steps that look the same, only the first is a lesson.
     """
 
-    def __init__(self, path: str, *, every: int = 500, episodes: int = 8, beta: float = 0.5, slots: int = 8) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        every: int = 500,
+        episodes: int = 8,
+        beta: float = 0.5,
+        slots: int = 8,
+        unique: bool = False,
+    ) -> None:
         self.path = Path(path)
         self.every = every
         self.episodes = episodes
         self.beta = beta
         self.slots = slots
+        self.unique = unique
 
 
 class Rounds:
@@ -164,6 +175,9 @@ class Rounds:
         self.done = done
         if done != self._known:
             self.played = RecordedLessons(
-                str(self.dagger.path), length=self.length, episodes=done * self.dagger.episodes
+                str(self.dagger.path),
+                length=self.length,
+                episodes=done * self.dagger.episodes,
+                unique=self.dagger.unique,
             )
             self.lessons, self._known = ConcatDataset([self.data, self.played]), done

@@ -70,7 +70,7 @@ class Launches:
         try:
             config = self._loader.load_sweep_config(self._config, list(overrides))
             check_choices(config.hydra, config_folders())
-            processes = processes_of(config)
+            processes = processes_of(config) if "trainer" in config else 1  # an evaluation has none
         except (ConfigError, HydraException, OmegaConfBaseException) as error:
             return one_line(error)
         if processes > 1:  # Lightning would start the others with the sweep's command line

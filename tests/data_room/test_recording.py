@@ -92,6 +92,20 @@ def assert_lessons(path, episodes, length):
         lessons[at]
 
 
+def test_of_steps_that_look_the_same_after_the_same_action_the_first_is_the_only_lesson(tmp_path):
+    one, other = film(0, 9), film(1, 7)
+    again = one._replace(number=2)  # the same game: not a new step
+    branch = one._replace(number=3, actions=np.roll(one.actions, 1, axis=1))  # the same frames after other actions
+    write(tmp_path, Layout((4, 2, 3), 3, True, stacks=True), [one, other, again, branch])
+    every, unique = RecordedLessons(str(tmp_path)), RecordedLessons(str(tmp_path), unique=True)
+    expected = [*range(9 + 7), *range(9 + 7 + 9 + 1, len(every))]  # a game's first step follows no action
+    assert len(unique) == len(expected)
+    for ours, number in zip(map(unique.__getitem__, range(len(unique))), expected, strict=True):
+        assert all(torch.equal(*each) for each in zip(ours, every[number], strict=True))
+    with pytest.raises(ValueError, match=r"^unique=true is for single steps, length=1; length=4$"):
+        RecordedLessons(str(tmp_path), length=4, unique=True)
+
+
 def test_lessons_come_in_batches_and_to_other_processes(tmp_path):
     write(tmp_path, Layout((4, 2, 3), 3, True, stacks=True), [film(0, 9), film(1, 7)])
     lessons = RecordedLessons(str(tmp_path), length=4)

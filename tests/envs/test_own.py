@@ -1,11 +1,12 @@
 """Environments of somebody's own package are trained in, evaluated and filmed without a line changed here."""
 
+import importlib
 import json
-import subprocess
 import sys
-from pathlib import Path
 
+import gymnasium
 import pytest
+from hydra.core.global_hydra import GlobalHydra
 
 PACKAGE = '''
 import gymnasium
@@ -77,7 +78,7 @@ class MyHost(HostEnvironment):
         return Workers(MyEnv, slots, 2)
 '''
 
-SMOKE = ["+budget=smoke", "trainer.max_steps=2", "logger=csv", "report.figures=false"]
+SMOKE = ["+budget=smoke", "trainer.max_steps=2", "logger=csv", "report.figures=false", "rollout.compile=false"]
 OWN = {
     "gymnasium": ["env=gymnasium", "env.id=my_package:MyEnv-v0", "env.processes=1", "+env.kwargs.step_size=0.25"],
     "torch": ["env._target_=my_package.MyWorld", "env.max_steps=12", "+env.step_size=0.25"],
@@ -86,24 +87,36 @@ OWN = {
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Runs a program of ours as somebody would who has a package of their own; returns what it printed."""
+def package(tmp_path, monkeypatch):
+    """Somebody's own package, beside which they are."""
     (tmp_path / "my_package.py").write_text(PACKAGE)
-    root = Path(__file__).parents[2]
-    monkeypatch.setenv("PYTHONPATH", f"{root}:{tmp_path}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("my_package", None)
+    gymnasium.registry.pop("MyEnv-v0", None)
 
-    def run(program, *arguments, code=0):
-        command = [sys.executable, "-m", f"anx.{program}", *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
+
+@pytest.fixture
+def run(package, monkeypatch, capfd):
+    """Runs a command line; returns what it printed."""
+
+    def run(program, *arguments, code=None):
+        monkeypatch.setattr(sys, "argv", ["anx", *map(str, arguments)])
+        GlobalHydra.instance().clear()
+        main = importlib.import_module(f"anx.commands.{program}").main
+        if code is None:
+            main()
+        else:
+            with pytest.raises(SystemExit) as end:
+                main()
+            assert end.value.code == code
+        return "".join(capfd.readouterr())
 
     return run
 
 
-def test_they_are_as_they_must_be(tmp_path, monkeypatch):
-    (tmp_path / "my_package.py").write_text(PACKAGE)
-    monkeypatch.syspath_prepend(tmp_path)
+def test_they_are_as_they_must_be(package):
     import my_package
 
     from anx.envs import check_env
@@ -112,10 +125,8 @@ def test_they_are_as_they_must_be(tmp_path, monkeypatch):
     check_env(my_package.MyWorld())
     check_env(my_package.MyHost())
     check_env(GymnasiumEnv("my_package:MyEnv-v0"))
-    del sys.modules["my_package"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", OWN)
 def test_an_environment_of_ones_own_is_trained_in_evaluated_and_filmed(run, tmp_path, kind):
     printed = run("run", *OWN[kind], *SMOKE, f"hydra.run.dir={tmp_path / 'run'}")

@@ -1,8 +1,6 @@
 import csv
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -173,23 +171,9 @@ def test_wandbs_own_refusal_is_one_line(nobody):
         make_wandb_logger(project="a/b")
 
 
-@pytest.mark.exhaustive
-def test_an_offline_run_holds_its_config_fitness_validation_and_a_picture(tmp_path):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")} | {"HOME": str(tmp_path)}
-    command = [
-        sys.executable,
-        "-m",
-        "anx.run",
-        "+budget=smoke",
-        "env.max_steps=60",
-        "report=null",
-        "+ablation=[no_memory,learned_queries]",
-        f"hydra.run.dir={tmp_path / 'run'}",
-    ]
-    done = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
+def test_an_offline_run_holds_its_config_fitness_validation_and_a_picture(nobody, run_command, tmp_path):
+    small = ["+budget=smoke", "env.max_steps=20", "report=null", f"hydra.run.dir={tmp_path / 'run'}"]
+    assert run_command(*small, "+ablation=[no_memory,learned_queries]") == 0
     (path,) = (tmp_path / "run" / "wandb").glob("offline-run-*/run-*.wandb")
     logged, config = {}, {}
     for record in records(path):

@@ -1,6 +1,7 @@
 """A run in TensorBoard."""
 
 import struct
+from types import SimpleNamespace
 
 import pytest
 from conftest import compose
@@ -12,11 +13,15 @@ from anx.experiment.loggers.tensorboard_run import TensorBoardRun
 SMALL = ["+budget=smoke", "env.max_steps=20", "report=null", "logger=tensorboard"]
 
 
+def files(folder):
+    return sorted(folder.glob("events.out.tfevents.*"))
+
+
 def events(folder):
     """What lies in TensorBoard's files: (step, key, kind) each."""
     event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
     found = []
-    for path in sorted(folder.glob("events.out.tfevents.*")):
+    for path in files(folder):
         data, start = path.read_bytes(), 0
         while start < len(data):
             (length,) = struct.unpack("<Q", data[start : start + 8])
@@ -34,7 +39,23 @@ def test_a_run_logs_every_generation_its_validations_its_pictures_and_its_config
     assert [(step, kind) for step, key, kind in logged if key == "attention"] == [(2, "image"), (4, "image")]
     assert (4, "final/text_summary", "tensor") in logged
     assert {"config/pooler/text_summary", "config/identity/text_summary"} <= {key for _, key, _ in logged}
+    assert (4, "test/plain_mean", "simple_value") in logged  # logged after the training, into the same file
+    assert len(files(tmp_path / "tensorboard")) == 1
     assert (tmp_path / "metrics.csv").is_file()
+
+
+def test_runs_that_start_in_one_folder_within_a_second_keep_each_others_events(tmp_path, monkeypatch):
+    clock = SimpleNamespace(time=lambda: 1_700_000_000.0)
+    monkeypatch.setattr(pytest.importorskip("tensorboardX.event_file_writer"), "time", clock)
+    for step in range(2):
+        logger = TensorBoardRun(str(tmp_path))
+        logger.log_metrics({"loss": 1.0}, step)
+        logger.finalize("success")
+        logger.end(None)
+    assert [event for event in events(tmp_path) if event[1] == "loss"] == [
+        (0, "loss", "simple_value"),
+        (1, "loss", "simple_value"),
+    ]
 
 
 def test_a_run_that_fails_says_why(tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 
 import pytest
 import torch
@@ -162,3 +163,10 @@ def test_learning_rates_rise_and_fall():
     assert [share("constant", step, 10, 3) for step in range(5)] == [0.25, 0.5, 0.75, 1, 1]
     assert [share("linear", step, 4) for step in range(6)] == [1, 0.75, 0.5, 0.25, 0, 0]
     assert [round(share("cosine", step, 4), 3) for step in range(5)] == [1, 0.854, 0.5, 0.146, 0]
+
+
+def test_a_student_learns_in_half_precision_and_keeps_its_own(clone):
+    folder = clone("half", "trainer.max_steps=3", "trainer.precision=bf16-mixed", *PERTURBED)
+    assert all(math.isfinite(each) for each in losses(folder))
+    state = read_weights(folder / "agent.safetensors").state
+    assert {value.dtype for value in state.values()} == {torch.float32}

@@ -2,7 +2,11 @@
 
 import csv
 import errno
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -184,3 +188,24 @@ WRONG = {
 def test_what_is_no_round_is_refused_by_its_key(says, overrides):
     with pytest.raises(ConfigError, match=says):
         learner(*overrides)
+
+
+@pytest.mark.exhaustive
+def test_two_processes_learn_and_play_as_one_does(tmp_path):
+    for name, extra in (("one", []), ("two", ["trainer.strategy=ddp", "trainer.devices=2"])):
+        arguments = [*ALL, *ASKED, *PERTURBED, "trainer.max_steps=5", *extra, f"hydra.run.dir={tmp_path / name}"]
+        command = [sys.executable, "-m", "anx.run", *arguments]
+        path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1]), *sys.path])
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": path}
+        )
+        assert done.returncode == 0, done.stderr
+    ours, theirs = metrics(tmp_path / "two"), metrics(tmp_path / "one")
+    assert [float(row["train/loss"]) for row in ours[:5]] == pytest.approx(
+        [float(row["train/loss"]) for row in theirs[:5]], rel=1e-4
+    )
+    episodes = [np.load(tmp_path / name / "dagger" / "episodes.npy") for name in ("two", "one")]
+    assert episodes[0]["number"].tolist() == episodes[1]["number"].tolist() == [0, 1, 2, 3]
+    state, other = (read_weights(tmp_path / name / "checkpoints" / "last.ckpt").state for name in ("two", "one"))
+    for name, value in state.items():
+        torch.testing.assert_close(value, other[name], rtol=1e-3, atol=1e-5)

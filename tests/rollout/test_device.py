@@ -202,10 +202,11 @@ def test_a_compiled_rollout_gives_the_same_on_any_number_of_cores():
     agent, _ = make_agent()
     population = random_population(agent, 6).float()
     # 40 episodes are two vectors of 16 and a half: on more cores a candidate's have other neighbours.
-    one, *others = (
-        DeviceRollout(agent.float(), Spun(max_steps=70), compile=True, threads=t)(population, 40, 2) for t in (1, 2, 3)
-    )
-    for other in others:
+    rollout = DeviceRollout(agent.float(), Spun(max_steps=70), compile=True, threads=1)
+    one = rollout(population, 40, 2)
+    for threads in (2, 3):
+        rollout.threads = threads
+        other = rollout(population, 40, 2)
         assert torch.equal(one.returns, other.returns)
         assert torch.equal(one.steps, other.steps)
 
@@ -250,13 +251,20 @@ def test_impossible_options_are_refused_by_name(options, message):
 GROUP = torch.tensor([0, 0, 1, 2, 2, 2])
 
 
-@pytest.mark.parametrize("perturbations", [[], [Shuffle(every=40), Noise(2, 0.5)]])
+PERTURBED = [Shuffle(every=40), Noise(2, 0.5)]
+
+
 @pytest.mark.parametrize(
-    "compile", [False, pytest.param(True, marks=[needs_compiler, pytest.mark.exhaustive])], ids=["plain", "compiled"]
+    ("compile", "perturbations"),
+    [
+        (False, []),
+        (False, PERTURBED),
+        pytest.param(True, PERTURBED, marks=[needs_compiler, pytest.mark.exhaustive]),  # which draw by group, too
+    ],
 )
 def test_candidates_of_a_group_play_the_same_episodes_and_other_groups_others(perturbations, compile):
     agent, _ = make_agent()
-    rollout = DeviceRollout(agent, CartPoleSwingUpHarder(max_steps=120), compile=compile)
+    rollout = DeviceRollout(agent, CartPoleSwingUpHarder(max_steps=120), compile=compile, lanes=1)  # of one form
     one = random_population(agent, 1)
     for episodes in (1, 3):
         ours = rollout(one.expand(6, -1), episodes, 5, perturbations, group=GROUP)

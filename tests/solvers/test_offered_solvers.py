@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import compose
+from conftest import HAS_COMPILER, compose
 from hydra.utils import instantiate
 from torch import nn
 
@@ -77,7 +77,8 @@ def test_it_beats_random_search_on_a_noisy_ellipsoid(overrides, random_gain_on_t
 @pytest.fixture(scope="module")
 def cartpole():
     """The default agent, fitness over 4 episodes of 100 steps that change with the generation, and a judge."""
-    agent, rollout = build_rollout(compose("env.max_steps=100", "rollout.compile=false"))
+    # One compiled step serves all searches and their judge: both play rows of as many lanes.
+    agent, rollout = build_rollout(compose("env.max_steps=100", f"rollout.compile={HAS_COMPILER}"))
 
     def fitness(population, generation):
         return rollout(population.float(), 4, generation, training=True).returns.mean(1)

@@ -11,7 +11,6 @@ from omegaconf import DictConfig, OmegaConf
 from anx.experiment.config.command_line import given_arguments
 from anx.experiment.identity import identify
 from anx.experiment.loggers.base import of_run
-from anx.experiment.loggers.wandb_run import make_wandb_logger
 from anx.experiment.prepare import chosen
 
 
@@ -37,5 +36,8 @@ def log_refusal(reason: str, config: DictConfig | None = None) -> None:
         return
     if config is not None:
         end_loggers(make_loggers(config, identify(given_arguments(), config.seed)), reason)
-    elif (logger := make_wandb_logger()) is not None:
+        return
+    from anx.experiment.loggers.wandb_run import make_wandb_logger  # W&B takes a while to import, and few need it
+
+    if (logger := make_wandb_logger()) is not None:
         end_loggers([logger], reason)

@@ -1,6 +1,7 @@
 """A run in TensorBoard."""
 
 import json
+import time
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,7 +24,7 @@ class TensorBoardRun(RunLogger, TensorBoardLogger):
     """Metrics over steps of the training, pictures and the run's configuration, for `tensorboard --logdir runs`.
 
     Args:
-        folder: of its files; a run that goes on adds files.
+        folder: of its files, one each time a run starts: one that goes on adds a file.
 
     Raises:
         ConfigError: there is nothing installed that writes such files.
@@ -32,7 +33,9 @@ class TensorBoardRun(RunLogger, TensorBoardLogger):
     def __init__(self, folder: str) -> None:
         if not any(find_spec(each) for each in WRITERS):
             raise ConfigError("logger=tensorboard needs TensorBoard: pip install 'anx[tensorboard]'")
-        super().__init__(folder, name="", version="", default_hp_metric=False)
+        # tensorboardX names a file by the second and writes over what has that name.
+        start = f".{time.time_ns()}"
+        super().__init__(folder, name="", version="", default_hp_metric=False, filename_suffix=start)
 
     @override
     @rank_zero_only
@@ -46,6 +49,12 @@ class TensorBoardRun(RunLogger, TensorBoardLogger):
     def log_picture(self, name: str, path: Path, step: int) -> None:
         with Image.open(path) as picture:
             self.experiment.add_image(name, np.asarray(picture.convert("RGB")), step, dataformats="HWC")
+
+    @override
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Lightning's training or test is over, the run is not: what it still logs belongs in the same file."""
+        self.experiment.flush()
 
     @override
     @rank_zero_only

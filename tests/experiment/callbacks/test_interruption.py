@@ -46,8 +46,7 @@ def children(pid):
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):
     folder = tmp_path_factory.mktemp("straight")
-    process = start(folder)
-    assert process.wait(timeout=300) == 0, process.communicate()[0]
+    anx.commands.run.train(compose(*LONG, f"run_dir={folder}"))
     return read_weights(folder / "agent.safetensors").state
 
 
@@ -65,8 +64,7 @@ def test_a_signal_to_any_process_ends_a_run_from_which_it_goes_on_bit_for_bit(tm
     last = tmp_path / "checkpoints" / "last.ckpt"
     stopped = read_checkpoint(last)["global_step"]
     assert 3 <= stopped < GENERATIONS
-    process = start(tmp_path, f"ckpt_path={last}")
-    assert process.wait(timeout=300) == 0, process.communicate()[0]
+    anx.commands.run.train(compose(*LONG, f"run_dir={tmp_path}", f"ckpt_path={last}"))
     resumed = read_weights(tmp_path / "agent.safetensors").state
     for name, value in straight.items():
         assert torch.equal(resumed[name], value), name

@@ -1,0 +1,6 @@
+"""`python -m anx.heatmap`."""
+
+from anx.heatmap.command import main
+
+if __name__ == "__main__":
+    main()
