@@ -5,6 +5,7 @@ import itertools
 import json
 import logging
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from anx.portable.page import write_page
 from anx.portable.parity import ALIKE, compare
 from anx.portable.port import check_portable
 from anx.portable.step import Step
+from anx.progress import advance, shown
 
 log = logging.getLogger(__name__)
 
@@ -104,8 +106,8 @@ def check_graph(stage: Stage, step: Step, path: Path, vector: torch.Tensor, step
     if importlib.util.find_spec("onnxruntime") is None:
         log.warning("not compared with the agent: that needs onnxruntime")
         return
-    moments = itertools.islice(stage.rollout.watch(vector, stage.seed), steps)
-    parity = compare(path, step, (each.observation if step.split else each.inputs for each in moments))
+    with shown("comparing", min(steps, stage.rollout.env.spec.max_steps)):  # at most
+        parity = compare(path, step, seen_in(stage, step, vector, steps))
     count, most = len(parity.differences), parity.differences.max()
     if not parity.alike:
         raise ConfigError(f"{path} does not do what the agent does: {most:.1g} apart over {count} steps")
@@ -115,6 +117,13 @@ def check_graph(stage: Stage, step: Step, path: Path, vector: torch.Tensor, step
     )
     if parity.alike < OFTEN and vector.dtype == torch.float32:
         log.info("rounding decides much in this agent: with precision=64 there is less of it")
+
+
+def seen_in(stage: Stage, step: Step, vector: torch.Tensor, steps: int) -> Iterator[torch.Tensor]:
+    """What a step takes in an episode, as far as so many steps."""
+    for moment in itertools.islice(stage.rollout.watch(vector, stage.seed), steps):
+        advance()
+        yield moment.observation if step.split else moment.inputs
 
 
 def main() -> None:
