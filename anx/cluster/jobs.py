@@ -9,6 +9,8 @@ from anx.errors import ConfigError
 
 System = Literal["SLURM", "PBS", "SGE", "LSF", "Moab", "OAR", "HTCondor", "Local"]
 
+CHILDREN = "export DASK_DISTRIBUTED__WORKER__DAEMON=False"  # environments step in processes of their own
+
 
 class Jobs(Dask):
     """A scheduler in this process, and jobs of `workers_a_job` worker processes each, submitted as `workers` asks.
@@ -56,7 +58,7 @@ class Jobs(Dask):
             "processes": workers_a_job,
             "memory": memory,
             "scheduler_options": {"host": host, "dashboard_address": f"{host}:8787"},
-            "job_script_prologue": ["export DASK_DISTRIBUTED__WORKER__DAEMON=False"],
+            **({} if system == "Local" else {"job_script_prologue": [CHILDREN]}),  # it runs a command, not a script
             **({} if walltime is None else {"walltime": walltime}),
             **options,
         }
