@@ -65,9 +65,10 @@ class Jobs(Dask):
 
     def start(self) -> Cluster:
         import dask_jobqueue
-        from dask_jobqueue.local import LocalCluster
+        from dask_jobqueue import local
 
-        make = LocalCluster if self.system == "Local" else getattr(dask_jobqueue, f"{self.system}Cluster")
+        home = local if self.system == "Local" else dask_jobqueue
+        make = getattr(home, f"{self.system}Cluster")
         try:
             cluster = make(security=self.security(), **self.options)
         except (TypeError, ValueError) as error:
