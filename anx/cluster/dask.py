@@ -65,7 +65,6 @@ class Dask(ABC):
             raise ValueError(f"chunk={chunk} must be null or at least 1")
         self.chunk = chunk
         self.redone = 0
-        self.lost = False
         self._credentials = security
         self._cluster: Cluster | None = None
         self._client: Client | None = None
@@ -109,7 +108,6 @@ class Dask(ABC):
         except KilledWorker as error:
             outcome.set_exception(WorkersDiedError(f"{error.allowed_failures + 1} workers have died"))
         except (CancelledError, OSError) as error:
-            self.lost = self._client is None or self._client.status != "running"
             outcome.set_exception(EngineLostError(f"{self.key}: the scheduler is gone") if self.lost else error)
         except BaseException as error:
             outcome.set_exception(error)
@@ -150,6 +148,11 @@ class Dask(ABC):
             again = len(what.get("processing-tasks", ())) + len(what.get("lost-computed-tasks", ()))
             self.redone += again
             log.info("cluster: worker %s is gone, tasks that run again: %d", what.get("worker"), again)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection has ended: Dask makes a new one, but has forgotten what was sent."""
+        return self._client is not None and self._client.status != "running"
 
     @property
     def workers(self) -> int:

@@ -9,6 +9,8 @@ from anx.errors import ConfigError
 
 System = Literal["SLURM", "PBS", "SGE", "LSF", "Moab", "OAR", "HTCondor", "Local"]
 
+CHILDREN = "export DASK_DISTRIBUTED__WORKER__DAEMON=False"  # environments step in processes of their own
+
 
 class Jobs(Dask):
     """A scheduler in this process, and jobs of `workers_a_job` worker processes each, submitted as `workers` asks.
@@ -56,16 +58,17 @@ class Jobs(Dask):
             "processes": workers_a_job,
             "memory": memory,
             "scheduler_options": {"host": host, "dashboard_address": f"{host}:8787"},
-            "job_script_prologue": ["export DASK_DISTRIBUTED__WORKER__DAEMON=False"],
+            **({} if system == "Local" else {"job_script_prologue": [CHILDREN]}),  # it runs a command, not a script
             **({} if walltime is None else {"walltime": walltime}),
             **options,
         }
 
     def start(self) -> Cluster:
         import dask_jobqueue
-        from dask_jobqueue.local import LocalCluster
+        from dask_jobqueue import local
 
-        make = LocalCluster if self.system == "Local" else getattr(dask_jobqueue, f"{self.system}Cluster")
+        home = local if self.system == "Local" else dask_jobqueue
+        make = getattr(home, f"{self.system}Cluster")
         try:
             cluster = make(security=self.security(), **self.options)
         except (TypeError, ValueError) as error:
