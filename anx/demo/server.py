@@ -39,7 +39,7 @@ class Server:
         self.app = web.Application(middlewares=[gate(names)])
         self.app.router.add_get("/play", self.play)
         self.app.router.add_get("/{name:.*}", self.page)
-        self.app.on_shutdown.append(self._end)
+        self.app.on_shutdown.append(self.end)
 
     async def page(self, request: web.Request) -> web.Response:
         """One of the files that make the page: they are in memory, and nothing else is looked for."""
@@ -78,7 +78,7 @@ class Server:
         finally:
             del self.sessions[session]
 
-    async def _end(self, app: web.Application) -> None:
+    async def end(self, app: web.Application) -> None:
         """Close all pages; what they play ends."""
         sending = list(self.sessions.values())
         for session in self.sessions:

@@ -7,10 +7,18 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 from torch import Tensor
 
+from anx.learners.base import Metric
 from anx.learners.sharing import rank_within
 from anx.rollout.base import Episodes
 from anx.solvers.base import Array
 from anx.solvers.pairs import centred_ranks
+
+# Of populations that are played by a cluster's workers.
+OF_CLUSTERS = (
+    Metric("workers", "cluster/workers", "{:.0f}"),
+    Metric("busy", "cluster/busy", "{:.0%}"),
+    Metric("redone", "cluster/redone", "{:.0f}"),
+)
 
 
 @dataclass

@@ -23,9 +23,9 @@ from anx.cores import count_cores
 from anx.errors import ConfigError
 from anx.internal.lightning import count_steps_by_hand
 from anx.learners.average import RunningAverage
-from anx.learners.base import OF_CLUSTERS, Learner, Metric, Need, Parts, Words, check_counts
+from anx.learners.base import Learner, Metric, Need, Parts, Words, check_counts
 from anx.learners.data import generation_seeds
-from anx.learners.diagnostics import Totals, rank_correlation
+from anx.learners.diagnostics import OF_CLUSTERS, Totals, rank_correlation
 from anx.learners.optimizer import SolverOptimizer
 from anx.learners.sharing import Sharing, check_sharing, group_of, rank_within
 from anx.population import in_order
