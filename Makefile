@@ -6,10 +6,10 @@ ARGS ?=
 # Each begins with a share of its own: what the tests of a file share is made once.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
-BENCHMARKS := rollout cores solver ant cloning pixels
+BENCHMARKS := rollout cores solver ant cloning pixels cluster
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-all check bench bench-quick reference clean
+.PHONY: help setup train test test-all check bench bench-quick chaos reference clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 19
@@ -42,6 +42,9 @@ bench: setup .venv-evojax/ready ## speed against EvoJAX, in an environment of it
 
 bench-quick: setup ## the same at small sizes, about two minutes; against EvoJAX where `make bench` has set it up
 	@for name in $(BENCHMARKS); do $(BIN)/python -u benchmarks/$$name.py --quick || exit 1; done
+
+chaos: setup ## ten minutes over local workers, one of which is killed every ten seconds: nothing is lost
+	$(BIN)/python -u benchmarks/chaos.py $(ARGS)
 
 .venv-evojax/ready: benchmarks/evojax-constraints.txt
 	"$$(tools/pythons.sh choose $(PYTHON))" -m venv .venv-evojax

@@ -14,7 +14,7 @@ FLOORS = (
     {"spec", "errors", "seeds", "files", "cores", "progress", "signals", "terminal", "internal", "zoo"},
     {"agent"},
     {"population", "perturb", "envs"},
-    {"rollout", "solvers", "teachers", "data"},
+    {"rollout", "solvers", "teachers", "data", "cluster"},
     {"learners", "views"},
     {"experiment"},
     {"sweep", "demo", "portable"},

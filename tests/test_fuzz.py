@@ -95,7 +95,8 @@ class Fuzz:
     def __init__(self):
         self.random = random.Random(SEED)
         self.bases = {name: hydra.compose("config", [*SMALL, *given]) for name, (given, _) in BASES.items()}
-        self.groups = [path.name for path in Path(config_folder()).iterdir() if path.is_dir() and path.name != "hydra"]
+        folders = (path for path in Path(config_folder()).iterdir() if path.is_dir())
+        self.groups = [path.name for path in folders if path.name not in ("hydra", "cluster")]  # which starts processes
 
     def draw(self):
         """The name of a base and overrides of it."""

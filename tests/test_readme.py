@@ -18,8 +18,8 @@ from anx.sweep.__main__ import read_arguments
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-DOCUMENTS = [ROOT / "docs" / f"{name}.md" for name in ("cloning", "demo", "export")]
-SHOWN = "".join([README, *(each.read_text() for each in DOCUMENTS)]).replace("\\\n", "")
+DOCS = ("cloning", "demo", "export")
+SHOWN = "".join([README, *((ROOT / "docs" / f"{name}.md").read_text() for name in DOCS)]).replace("\\\n", "")
 COMMANDS = re.findall(r"^python -m anx\.(run|evaluate|export|reproduce|record|demo) (.*)$", SHOWN, re.MULTILINE)
 NOT_OVERRIDES = ("-m", "--help")
 

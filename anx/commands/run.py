@@ -10,7 +10,7 @@ from lightning import Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from anx.errors import ConfigError
+from anx.errors import ConfigError, LostError
 from anx.experiment.config.command_line import evaluation_of, given_arguments
 from anx.experiment.config.messages import one_line
 from anx.experiment.config.program import run_main
@@ -59,6 +59,7 @@ def run(config: DictConfig) -> Summary:
 
     Raises:
         Interrupted: by SIGINT or SIGTERM. What it has computed until then is in its folder.
+        LostError: the cluster is gone that it computed on. The same holds.
     """
     quiet_libraries()
     try:
@@ -91,7 +92,7 @@ def run_prepared(config: DictConfig, prepared: Prepared) -> Summary:
         report(config, prepared, summary, shipped)
         reason = None
         return summary
-    except Interrupted:
+    except (Interrupted, LostError):
         kill_other_processes(trainer)
         say_how_to_go_on(run_dir, learner.words, trainer.global_step)
         raise

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from anx.cores import count_cores
 from anx.envs.base import HostEnvironment
-from anx.envs.extras import missing
+from anx.envs.extras import without_pybullet
 from anx.envs.limits import MOST_PROCESSES, MOST_STEPS, check_counts
 from anx.envs.vector import Envs, Info
 from anx.envs.workers import Workers
@@ -24,7 +24,6 @@ from anx.spec import Spec
 
 Array = NDArray[np.float32]
 
-LAST_PYTHON = (3, 11)  # that PyBullet has a wheel for
 TIME_STEP = 0.0165  # seconds an agent step
 SUBSTEPS = 4
 TORQUE = 250.0  # of an action of 1
@@ -93,7 +92,7 @@ class AntEnv(gymnasium.Env[Array, Array]):
 
                 client = pybullet.connect(pybullet.DIRECT)
         except ImportError:
-            raise missing("ant", "PyBullet", "ant", LAST_PYTHON, "+experiment=ant_mujoco") from None
+            raise without_pybullet() from None
         self.training = training
         self.observation_space = Box(-5.0, 5.0, (len(INPUTS),), np.float32)
         self.action_space = Box(-1.0, 1.0, (len(JOINTS),), np.float32)

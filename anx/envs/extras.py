@@ -1,25 +1,21 @@
 """Simulators that are extras: what is said where one is missing."""
 
+import platform
 import sys
 
 from anx.errors import ConfigError
 
 
-def missing(name: str, needs: str, extra: str, last: tuple[int, int] | None = None, instead: str = "") -> ConfigError:
-    """The error of an environment, chosen by `env=NAME`, whose simulator is not installed.
+def missing(name: str, needs: str, extra: str) -> ConfigError:
+    """The error of an environment, chosen by `env=NAME`, whose simulator is not installed."""
+    return ConfigError(f"env={name} needs {needs}: pip install 'anx[{extra}]'")
 
-    Args:
-        name: of the environment.
-        needs: the simulator.
-        extra: of anx, that installs it.
-        last: Python, major and minor, that it has a wheel for; None: every one.
-        instead: what else can be chosen on a newer one.
-    """
-    here = sys.version_info[:2]
-    if last is None or here <= last:
-        return ConfigError(f"env={name} needs {needs}: pip install 'anx[{extra}]'")
-    newest = "{}.{}".format(*last)
+
+def without_pybullet() -> ConfigError:
+    """The same of the Ant, whose simulator has not wheels everywhere: what else can be done there."""
+    if sys.version_info < (3, 12) and sys.platform == "linux" and platform.machine() == "x86_64":
+        return missing("ant", "PyBullet", "ant")
     return ConfigError(
-        f"env={name} needs {needs}, which has no wheel for Python {'{}.{}'.format(*here)}: take Python {newest} "
-        f"(make clean setup PYTHON=python{newest}), or {instead}"
+        "env=ant needs PyBullet, whose wheels are for Python 3.11 and older on Linux (x86-64): take that (make clean "
+        "setup PYTHON=python3.11), compile it (pip install pybullet), or +experiment=ant_mujoco"
     )

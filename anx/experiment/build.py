@@ -3,8 +3,10 @@
 Sizes that follow from other parts are passed here, so that no config states them: swapping a neuron resizes the pooler.
 """
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -12,9 +14,11 @@ from omegaconf import DictConfig, OmegaConf
 from anx.agent.agent import Agent
 from anx.errors import ConfigError, InputsDoNotFitError
 from anx.experiment.config.own_configs import config_folder
-from anx.experiment.config.parts import arguments_of
+from anx.experiment.config.parts import AGENT_KEYS, arguments_of
 from anx.perturb.base import Perturbation
 from anx.rollout.base import Rollout
+from anx.rollout.cluster import ClusterRollout
+from anx.rollout.engine import Engine
 
 # What one's own environments inherit from, by what plays them.
 BASES = {"device": "TorchEnvironment", "host": "HostEnvironment"}
@@ -68,6 +72,28 @@ def build_rollout(config: DictConfig) -> tuple[Agent, Rollout]:
     check_pair(config, env)
     agent = build_agent(config, env)
     return agent, instantiate(config.rollout, agent=agent, env=env)
+
+
+def on_cluster(config: DictConfig, rollout: Rollout) -> Rollout:
+    """A rollout of `config` whose populations are played where `config.cluster` says, if it says anything."""
+    if not config.get("cluster"):
+        return rollout
+    open_engine(config)  # what it refuses is said before a run begins; it starts nothing yet
+    resolved = cast(dict[str, object], OmegaConf.to_container(config, resolve=True))
+    parts = {key: resolved[key] for key in AGENT_KEYS}
+    return ClusterRollout(rollout, partial(rollout_from, parts), partial(open_engine, config))
+
+
+def open_engine(config: DictConfig) -> Engine:
+    """What carries work to the processes of `config.cluster`; an executor as `concurrent.futures` has them does."""
+    with arguments_of("cluster"):
+        engine: Engine = instantiate(config.cluster, _convert_="all")
+    return engine
+
+
+def rollout_from(parts: Mapping[str, object]) -> Rollout:
+    """The rollout of a run's parts, which are plain values, in another process."""
+    return build_rollout(OmegaConf.create(dict(parts)))[1]
 
 
 def check_pair(config: DictConfig, env: Any) -> None:

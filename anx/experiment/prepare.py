@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from anx.cores import count_cores
 from anx.errors import ConfigError
-from anx.experiment.build import build_part, build_perturbations, build_rollout
+from anx.experiment.build import build_part, build_perturbations, build_rollout, on_cluster
 from anx.experiment.checkpoints import WholeCheckpointIO
 from anx.experiment.config.check import check, find_learner, processes_of
 from anx.experiment.config.messages import one_line
@@ -71,6 +71,20 @@ def check_parts(config: DictConfig) -> None:
             raise ConfigError(f"{key}={part} must be null or a part with a _target_")
     if processes_of(config) > 1 and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
         raise ConfigError("trainer.devices times trainer.num_nodes must be 1 in a multirun: a job has one process")
+    check_cluster(config)
+
+
+def check_cluster(config: DictConfig) -> None:
+    """Whether what plays populations elsewhere is a part, and one process asks for it."""
+    cluster = config.get("cluster")
+    if cluster is None:
+        return
+    if not OmegaConf.is_dict(cluster) or "_target_" not in cluster:
+        raise ConfigError(f"cluster={cluster} must be null or a part with a _target_")
+    if processes_of(config) > 1:
+        raise ConfigError(
+            "trainer.devices times trainer.num_nodes must be 1 with a cluster, which plays for one process"
+        )
 
 
 def chosen(config: DictConfig, group: str) -> dict[str, Any]:
@@ -99,7 +113,7 @@ def build_learner(config: DictConfig, checkpoint: Path | None = None) -> Learner
     teacher = {"teacher": resolved["teacher"]} if resolved.get("teacher") else {}
     parts = Parts(
         agent,
-        rollout,
+        on_cluster(config, rollout),
         instantiate(config.optimizer),
         perturbations=build_perturbations(config.perturbations, agent),
         seed=config.seed,

@@ -46,6 +46,14 @@ class Metric(NamedTuple):
     form: str = "{:.1f}"
 
 
+# Of populations that are played by a cluster's workers.
+OF_CLUSTERS = (
+    Metric("workers", "cluster/workers", "{:.0f}"),
+    Metric("busy", "cluster/busy", "{:.0%}"),
+    Metric("redone", "cluster/redone", "{:.0f}"),
+)
+
+
 class Need(NamedTuple):
     """The least that a run has to hold at once, and what asks for it."""
 

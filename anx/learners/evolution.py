@@ -23,7 +23,7 @@ from anx.cores import count_cores
 from anx.errors import ConfigError
 from anx.internal.lightning import count_steps_by_hand
 from anx.learners.average import RunningAverage
-from anx.learners.base import Learner, Metric, Need, Parts, Words, check_counts
+from anx.learners.base import OF_CLUSTERS, Learner, Metric, Need, Parts, Words, check_counts
 from anx.learners.data import generation_seeds
 from anx.learners.diagnostics import Totals, rank_correlation
 from anx.learners.optimizer import SolverOptimizer
@@ -66,6 +66,7 @@ class Evolution(Learner):
         Metric("average", "validation/average_shuffled_mean"),
         Metric("sigma", "train/sigma", "{:.3g}"),
         Metric("steps/s", "perf/steps_per_second", "{:,.0f}"),
+        *OF_CLUSTERS,
         Metric("plain", "validation/plain_mean"),
     )
 
@@ -181,7 +182,7 @@ class Evolution(Learner):
         if self.running_average:
             self.running_average.add(torch.from_numpy(self.optimizer.mean()))
         self._log(fitness, steps_per_second=int(episodes.steps.sum()) / seconds)
-        self._log_diagnostics(episodes, self.cores * seconds, before)
+        self._log_diagnostics(episodes, self.rollout.statistics.get("cluster/workers", self.cores) * seconds, before)
         self._stop_if_done()
 
     def _stop_if_done(self) -> None:
@@ -218,6 +219,7 @@ class Evolution(Learner):
         metrics: dict[str, float | Tensor] = {
             "train/nan_count": float(self.optimizer.nan_count),
             "perf/steps_per_second": steps_per_second,
+            **self.rollout.statistics,
             **{f"train/{key}": value for key, value in self.optimizer.statistics().items()},
         }
         if len(finite):

@@ -1,7 +1,8 @@
 """What a rollout is: a population and a seed in, returns out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ class Rollout(ABC):
     agent: Agent  # whose parameters the population's vectors are
     env: Specified  # that it acts in
     takes: ClassVar[str | None] = None  # what the environments that it can play call it in `rollout`; None: any
+    statistics: Mapping[str, float] = MappingProxyType({})  # what a run logs of how the last population was played
 
     @abstractmethod
     def __call__(
@@ -41,6 +43,7 @@ class Rollout(ABC):
         training: bool = False,
         candidates: int | None = None,
         group: Tensor | None = None,
+        groups: int | None = None,
     ) -> Episodes:
         """Population [P, D] -> what each candidate achieved in `episodes` episodes drawn from `seed`.
 
@@ -57,6 +60,8 @@ class Rollout(ABC):
             candidates: P, or, of a part of a generation, the generation's.
             group: each candidate's [P], from 0. Those of one group play the same episodes, those of another others: the
                 r-th of a candidate is number group * R + r of the seed's. None: all are group 0.
+            groups: of a part of a generation, how many the generation has: as many episodes are drawn for every part.
+                None: no more than are here.
         """
 
     @abstractmethod
@@ -81,6 +86,11 @@ class Rollout(ABC):
 
     def close(self) -> None:  # noqa: B027 (most rollouts hold nothing)
         """Give back what the rollout holds: processes, threads, emulators."""
+
+
+def count_groups(group: Tensor | None) -> int:
+    """How many groups a generation [P] has, at least."""
+    return 1 if group is None else int(group.max()) + 1
 
 
 def episode_numbers(candidates: int, episodes: int, group: Tensor | None) -> Tensor:

@@ -78,10 +78,11 @@ class DeviceRollout(Rollout, Generic[State]):
         training: bool = False,
         candidates: int | None = None,
         group: Tensor | None = None,
+        groups: int | None = None,
     ) -> Episodes:
         with torch.inference_mode():
             threads = count_threads(self.threads)
-            rolling = Rolling(self.agent, self.env, population, episodes, seed, perturbations, threads, group)
+            rolling = Rolling(self.agent, self.env, population, episodes, seed, perturbations, threads, group, groups)
             compiles = self.compiles(candidates or len(population), episodes)
             compiled = self._compiled(rolling, population, perturbations) if compiles else None
             rolling.play(compiled or rolling.plain, self.compact_every)

@@ -86,14 +86,15 @@ class HostRollout(Rollout):
         training: bool = False,
         candidates: int | None = None,
         group: Tensor | None = None,
+        groups: int | None = None,
     ) -> Episodes:
         with torch.inference_mode():
             jobs = Jobs(copy_like(self.agent, population), population, episodes, seed, group)
-            groups = self._open(min(self.slots, jobs.count), training)
+            parts = self._open(min(self.slots, jobs.count), training)
             compiled = self._compiled_step(jobs, perturbations, (candidates or len(population)) * episodes)
-            tasks = [partial(self._play, jobs, perturbations, compiled, group) for group in groups]
+            tasks = [partial(self._play, jobs, perturbations, compiled, part) for part in parts]
             try:
-                run_side_by_side(tasks, len(groups))
+                run_side_by_side(tasks, len(parts))
             except BaseException:
                 self.close()  # some of them wait for an answer that nobody reads
                 raise

@@ -1,6 +1,7 @@
 """The jobs (candidate, episode) of one rollout on slots: what is still to play, and what the others came to."""
 
 import threading
+from collections.abc import Iterable
 from typing import TypeAlias
 
 import numpy as np
@@ -35,8 +36,8 @@ class Jobs:
         self.parameters: Own = (named, prepare(agent, named))  # leaves [P, ...]
         self.episodes = episodes
         self.count = len(population) * episodes
-        numbers = episode_numbers(len(population), episodes, group).numpy()
-        self.seeds = episode_seeds(seed, int(numbers.max()) + 1)[numbers]  # [jobs]
+        numbers, place = np.unique(episode_numbers(len(population), episodes, group), return_inverse=True)
+        self.seeds = seeds_of(seed, numbers)[place]  # [jobs]
         self.returns = population.new_zeros(self.count)
         self.lengths = torch.zeros(self.count, dtype=torch.int32, device=population.device)
         self.deaths = np.zeros(self.count, dtype=np.int64)
@@ -65,6 +66,11 @@ class Jobs:
 
 
 def episode_seeds(seed: int, episodes: int) -> NDArray[np.int64]:
-    """The environment's seed for each episode; more episodes leave the first ones' as they were."""
-    seeds = [np.random.SeedSequence((seed, episode)).generate_state(1)[0] >> 1 for episode in range(episodes)]
+    """The environment's seed for each of the first episodes; more of them leave these as they were."""
+    return seeds_of(seed, range(episodes))
+
+
+def seeds_of(seed: int, episodes: Iterable[int]) -> NDArray[np.int64]:
+    """The environment's seeds for some of a seed's episodes, by their numbers."""
+    seeds = [np.random.SeedSequence((seed, int(episode))).generate_state(1)[0] >> 1 for episode in episodes]
     return np.array(seeds, dtype=np.int64)

@@ -15,7 +15,7 @@ from anx.perturb.base import Perturbation
 from anx.perturb.pipeline import Pipeline
 from anx.population import Packed, copy_like, in_precision_of, is_like, prepare, unflatten
 from anx.progress import advance
-from anx.rollout.base import episode_numbers
+from anx.rollout.base import count_groups, episode_numbers
 from anx.rollout.batch import Numbers, Running
 from anx.rollout.compilation import CompiledStep
 from anx.rollout.jobs import Own
@@ -38,6 +38,7 @@ class Rolling(Generic[State]):
         perturbations: of the inputs.
         threads: on the CPU.
         group: of each candidate [P], or None (see `Rollout.__call__`).
+        groups: that there are in all, or None (see `Rollout.__call__`).
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Rolling(Generic[State]):
         perturbations: Sequence[Perturbation],
         threads: int,
         group: Tensor | None = None,
+        groups: int | None = None,
     ) -> None:
         self._agent = agent if is_like(agent, population) else copy_like(agent, population)
         self._env = env
@@ -64,7 +66,7 @@ class Rolling(Generic[State]):
         self.returns = population.new_zeros(len(population) * episodes)
         self.lengths = torch.zeros_like(self.returns, dtype=torch.int32)
         numbers = episode_numbers(len(population), episodes, group)
-        self._drawn = int(numbers.max()) + 1  # episodes of the seed
+        self._drawn = episodes * (groups or count_groups(group))  # of the seed's episodes
         candidate = torch.arange(len(population)).repeat_interleave(episodes)
         self._numbers = Numbers(candidate.to(population.device), numbers.to(population.device))
         self._start = tree_map(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from anx.perturb.base import Perturbation
-from anx.rollout.base import Episodes, Rollout
+from anx.rollout.base import Episodes, Rollout, count_groups
 
 Gather = Callable[[Tensor], Tensor]  # [...] of every process -> [processes, ...], the same for all of them
 
@@ -58,9 +58,15 @@ class Sharded:
         returns = population.new_zeros(count, episodes)  # what others play is 0 here
         steps = torch.zeros(count, episodes, dtype=torch.int32, device=population.device)
         if len(own):
-            part = None if group is None else group[own]
             played = self._rollout(
-                population[own], episodes, seed, perturbations, training=training, candidates=count, group=part
+                population[own],
+                episodes,
+                seed,
+                perturbations,
+                training=training,
+                candidates=count,
+                group=None if group is None else group[own],
+                groups=count_groups(group),
             )
             returns[own], steps[own] = played
         return Episodes(self._gather(returns).sum(0), self._gather(steps).sum(0, dtype=torch.int32))

@@ -24,6 +24,7 @@ HOMES = {
     "policy": "anx.agent.policy",
     "head": "anx.agent.head",
     "rollout": "anx.rollout",
+    "cluster": "anx.cluster",
     "optimizer": ("anx.solvers", "torch.optim"),
     "learner": "anx.learners",
     "perturbations": "anx.perturb.inputs",
@@ -68,7 +69,12 @@ def test_every_experiment_composes_at_every_budget_and_its_search_starts(experim
 @pytest.mark.parametrize(("group", "name"), COMPONENTS, ids=map("/".join, COMPONENTS))
 def test_every_component_can_be_chosen(group, name):
     config_name = {"perturbations": "evaluate", "teacher": "record"}.get(group, "config")
-    given = ["env.id=CartPole-v1"] if name == "gymnasium" else []  # which one, only a user can say
+    asked = {
+        "gymnasium": "env.id=CartPole-v1",
+        "dask": "cluster.address=tcp://localhost:1",
+        "ssh": "cluster.hosts=[a,b]",
+    }
+    given = [asked[name]] if name in asked else []  # which one, only a user can say
     config = compose(f"{group}={name}", *given, config_name=config_name)
     check_types(OmegaConf.to_container(config, resolve=True))
 

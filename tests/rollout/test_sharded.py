@@ -13,8 +13,10 @@ class Products:
     def __init__(self):
         self.played = []
 
-    def __call__(self, population, episodes, seed, perturbations=(), *, training=False, candidates=None, group=None):
-        self.played.append((len(population), training, candidates))
+    def __call__(
+        self, population, episodes, seed, perturbations=(), *, training=False, candidates=None, group=None, groups=None
+    ):
+        self.played.append((len(population), training, candidates, groups))
         own = torch.zeros(len(population)) if group is None else group
         numbers = torch.arange(1, episodes + 1) + seed + 10 * own[:, None]
         return Episodes(population[:, :1] * numbers, (population[:, :1] * 0 + numbers).int())
@@ -48,7 +50,9 @@ def test_processes_that_share_the_candidates_learn_what_one_alone_would(candidat
         assert torch.equal(ours.steps, alone.steps)
         assert (ours.returns.dtype, ours.steps.dtype) == (alone.returns.dtype, alone.steps.dtype)
         share = len(torch.arange(candidates).tensor_split(processes)[rank])
-        assert rollout.played == ([(share, True, candidates)] if share else [])  # never an empty population
+        assert rollout.played == (
+            [(share, True, candidates, min(groups, candidates))] if share else []
+        )  # never an empty population
 
 
 def test_a_process_that_has_another_population_is_named():

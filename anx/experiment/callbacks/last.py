@@ -6,11 +6,13 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from typing_extensions import override
 
+from anx.errors import LostError
 from anx.experiment.callbacks.validation import is_due
 
 
 class Last(Checkpoint):
-    """Saves a checkpoint of the whole run every so many seconds, after every validation and at the training's end.
+    """Saves a checkpoint of the whole run every so many seconds, after every validation and at the training's end, and
+    where the training ends since something that it needs is gone.
 
     After a validation and not right before it, since a run that goes on from there does not validate again. Lightning
     calls checkpoint callbacks after all others: what they have learned is in it.
@@ -44,6 +46,11 @@ class Last(Checkpoint):
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._save(trainer)
+
+    @override
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        if isinstance(exception, LostError):
+            self._save(trainer)
 
     def _save(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(self.path)

@@ -11,7 +11,7 @@ from pathlib import Path
 from hydra.errors import HydraException, InstantiationException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from anx.errors import ConfigError
+from anx.errors import ConfigError, LostError
 from anx.experiment.config.command_line import override
 
 # What a component's constructor raises when a value in its config is wrong.
@@ -20,7 +20,7 @@ MENDABLE = (ValueError, TypeError, ImportError, OverflowError)
 
 @contextlib.contextmanager
 def one_line_errors(where: str = "", told: Callable[[str], object] = lambda line: None) -> Iterator[None]:
-    """What a user can mend ends here, in one line and with exit code 2.
+    """What a user can mend ends here, in one line and with the error's exit code, usually 2.
 
     Args:
         where: it happened, if that has to be said.
@@ -32,7 +32,7 @@ def one_line_errors(where: str = "", told: Callable[[str], object] = lambda line
     except ConfigError as error:
         print(f"error: {where}{error}", file=sys.stderr)
         told(str(error))
-        raise SystemExit(2) from None
+        raise SystemExit(error.code) from None
 
 
 @contextlib.contextmanager
@@ -40,6 +40,8 @@ def config_errors() -> Iterator[None]:
     """What a user can mend leaves as a ConfigError, in one line."""
     try:
         yield
+    except LostError:
+        raise
     except (ConfigError, HydraException, OmegaConfBaseException) as error:
         if isinstance(error, InstantiationException) and not is_mendable(error.__cause__):
             raise

@@ -11,19 +11,33 @@ from omegaconf.errors import GrammarParseError
 from anx.experiment.config.command_line import quote
 from anx.experiment.config.own_configs import config_folders
 
+CLUSTER = "rollout=cluster"
+
 
 def for_hydra(arguments: Iterable[str], folders: Sequence[Path] | None = None) -> list[str]:
     """Arguments as Hydra takes them: of a group it knows names and lists only, so null is an empty list to it.
 
-    `logger=null` becomes `logger=[]`, and `neuron=3` the name '3', which Hydra then finds no file for.
+    `logger=null` becomes `logger=[]`, and `neuron=3` the name '3', which Hydra then finds no file for. What
+    `rollout=cluster` becomes, `with_cluster` says.
 
     Args:
         arguments: of a command line.
         folders: whose groups those are; None: anx's, and the one that `--config-dir` names among the arguments.
     """
-    given = list(arguments)
+    given = with_cluster(arguments)
     known = config_folders(given) if folders is None else folders
     return [_choice(each) if _is_of_group(each, known) else each for each in given]
+
+
+def with_cluster(arguments: Iterable[str]) -> list[str]:
+    """Arguments with `rollout=cluster` as the choice of a cluster around the rollout that there is: the local one,
+    unless others among them choose another."""
+    given = list(arguments)
+    if CLUSTER not in given:
+        return given
+    others = [each for each in given if each != CLUSTER]
+    chosen = any(each.lstrip("+").startswith(("cluster=", "cluster._target_=")) for each in others)
+    return others if chosen else [*others, "cluster=local"]
 
 
 def _is_of_group(argument: str, folders: Sequence[Path]) -> bool:
