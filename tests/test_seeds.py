@@ -6,7 +6,7 @@ from conftest import make_agent
 
 from anx.perturb.inputs import Noise, Shuffle
 from anx.perturb.pipeline import Pipeline
-from anx.rollout.host import episode_seeds
+from anx.rollout.jobs import episode_seeds
 from anx.seeds import PERTURBATIONS, STUDY, TEST, TRAINING, VALIDATION, derive_seed
 
 

@@ -112,6 +112,8 @@ def test_every_experiment_trains_resumes_evaluates_records_and_reproduces(tmp_pa
     assert max(evaluated["steps"]) <= 25
     assert film.stat().st_size > 1000
 
+    if experiment == "ant_mujoco":
+        return  # the paper has no table of it
     tables = tmp_path / "tables.md"
     limited = f"agents.{experiment}.overrides=['+experiment={experiment}','env.max_steps=25']"
     command(

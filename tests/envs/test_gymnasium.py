@@ -172,6 +172,8 @@ def test_what_is_wrong_with_an_id_is_said_in_a_line(arguments, says):
 
 def test_a_simulator_that_is_missing_is_named_with_what_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "mujoco", None)
+    for name in [each for each in sys.modules if each.startswith("gymnasium.envs.mujoco")]:
+        monkeypatch.delitem(sys.modules, name)  # another test may have had it
     with pytest.raises(ValueError, match=r"^id=Hopper-v5 can't be made \(MuJoCo is not installed, run `pip install"):
         GymnasiumEnv("Hopper-v5")
     monkeypatch.setitem(sys.modules, "ale_py", None)

@@ -7,6 +7,7 @@ import torch
 from combinations import build, covering, name_of
 from conftest import make_agent
 from exported import stage_of
+from torch import nn
 
 from anx.errors import ConfigError
 from anx.population import with_vector
@@ -72,12 +73,15 @@ def test_a_file_of_each_experiments_agent_does_what_the_agent_does(tmp_path, exp
 @pytest.mark.parametrize("names", covering().values(), ids=name_of)
 def test_a_file_of_an_agent_of_any_parts_takes_inputs_instead_of_observations(tmp_path, names):
     agent, _ = build(names)
-    agent.float()  # onnxruntime has no convolutions in double precision
+    # Votes that are nearly a tie fall otherwise in single precision; onnxruntime has no convolutions in double.
+    precision = torch.float32 if any(isinstance(each, nn.Conv2d) for each in agent.modules()) else torch.float64
+    agent.to(precision)
     step, path = Step(agent, split=False), tmp_path / "agent.onnx"
-    any_number = write_graph(step, example(agent, split=False).float(), path, {})
+    any_number = write_graph(step, example(agent, split=False).to(precision), path, {})
     fixed = getattr(agent.pooler, "fixed_inputs", None)
     assert any_number is (fixed is None)
-    assert_alike(path, step, (None,) if fixed else (None, 1, 30), split=False)
+    alone = () if hasattr(agent.policy, "votes") else (1,)  # of a single input all latents are the same: votes tie
+    assert_alike(path, step, (None,) if fixed else (None, *alone, 30), split=False)
 
 
 @needs_onnx

@@ -1,5 +1,6 @@
 import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from copy import deepcopy
 from functools import partial
 
 import pytest
@@ -88,11 +89,17 @@ def test_chunks_are_as_many_at_all_sizes_and_of_whole_pairs():
 
 def test_what_an_agent_knows_besides_its_parameters_goes_with_it(population):
     """Buffers may be drawn at random, or come with the weights."""
-    rollout = rollout_of(DeviceRollout)
+
+    def with_own_agent():
+        rollout = rollout_of(DeviceRollout)
+        rollout.agent = deepcopy(rollout.agent)  # other tests have it, too
+        return rollout
+
+    rollout = with_own_agent()
     rollout.agent.register_buffer("drawn", torch.tensor([1.0, 2.0]))
 
     def build_anew():
-        new = rollout_of(DeviceRollout)
+        new = with_own_agent()
         new.agent.register_buffer("drawn", torch.zeros(2))
         return new
 

@@ -113,7 +113,9 @@ def test_the_folder_may_be_named_in_the_file_or_on_the_command_line(command, tmp
 def test_what_is_unknown_is_refused_with_ones_own_names_among_those_allowed(command):
     code, printed = command({"seed": [0]}, fixed=["+experiment=balanse"])
     assert code == 2
-    assert printed.err.startswith("error: experiment=balanse is unknown; allowed: ant, balance, car_racing, ")
+    assert printed.err.startswith(
+        "error: experiment=balanse is unknown; allowed: ant, ant_mujoco, balance, car_racing, "
+    )
     code, printed = command({"+ablation": ["singel"]})
     assert code == 1
     assert "failed: ablation-singel: ablation=singel is unknown; allowed: attention_agent, fnn, " in printed.err

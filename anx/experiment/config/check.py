@@ -13,9 +13,9 @@ def check(config: DictConfig) -> None:
     """Everything that can be said without building: types, counts, and keys that must fit each other."""
     check_ablations(config)
     check_size(config)
-    check_types(OmegaConf.to_container(config, resolve=True))
     if not fits(config.get("name"), str):
         raise ConfigError(f"name={config.get('name')} must be a text")
+    check_types(OmegaConf.to_container(config, resolve=True))
     for key in ("weights", "ckpt_path"):
         if not fits(config.get(key), str | None):
             raise ConfigError(f"{key}={config.get(key)} must be a file or null")
