@@ -3,24 +3,17 @@
 import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import Literal
 
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
-from anx.cores import count_cores
-from anx.envs.base import HostEnvironment
+from anx.envs.ants import Ants
 from anx.envs.extras import without_pybullet
-from anx.envs.limits import MOST_PROCESSES, MOST_STEPS, check_counts
-from anx.envs.vector import Envs, Info
-from anx.envs.workers import Workers
-from anx.spec import Spec
+from anx.envs.vector import Info
 
 Array = NDArray[np.float32]
 
@@ -38,7 +31,7 @@ INPUTS = (
 )
 
 
-class Ant(HostEnvironment):
+class Ant(Ants):
     """AntBulletEnv-v0: 28 scalars -> 8 torques (Tang & Ha 2021, section 4.2).
 
     The simulator is an extra: `pip install anx[ant]`.
@@ -50,27 +43,11 @@ class Ant(HostEnvironment):
         processes: that step the ants, never more than there are; 0: one a core.
     """
 
-    overlaps = True  # steps while the policy acts for others
+    inputs, joints, time_step = INPUTS, JOINTS, TIME_STEP
 
-    def __init__(
-        self, max_steps: int = 1000, *, training_reward: Literal["progress", "own"] = "progress", processes: int = 0
-    ) -> None:
-        check_counts(1, MOST_STEPS, max_steps=max_steps)
-        check_counts(0, MOST_PROCESSES, processes=processes)
-        self.spec = Spec(
-            observation_shape=(len(INPUTS),), inputs=INPUTS, actuators=JOINTS, max_steps=max_steps, fps=1 / TIME_STEP
-        )
-        if training_reward not in ("progress", "own"):
-            raise ValueError(f"training_reward={training_reward} is not one of progress, own")
-        self.training_reward = training_reward
-        self.processes = processes
-
-    def make(self, slots: int, training: bool, pictures: bool = False) -> Envs:
-        """`slots` ants side by side. Those that draw pictures step in this process."""
-        training = training and self.training_reward == "progress"
-        if pictures:
-            return SyncVectorEnv([partial(AntEnv, training)] * slots, autoreset_mode=AutoresetMode.DISABLED)
-        return Workers(partial(AntEnv, training=training), slots, self.processes or count_cores())
+    @property
+    def make_one(self) -> Callable[[bool], "AntEnv"]:
+        return AntEnv
 
 
 class AntEnv(gymnasium.Env[Array, Array]):

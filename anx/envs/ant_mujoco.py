@@ -1,24 +1,18 @@
 """MuJoCo's Ant: gymnasium's Ant-v5 without contact forces, on few calls of the simulator."""
 
 import math
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
-from anx.cores import count_cores
 from anx.envs.ant_picture import draw_ant
-from anx.envs.base import HostEnvironment
+from anx.envs.ants import Ants
 from anx.envs.extras import missing
-from anx.envs.limits import MOST_PROCESSES, MOST_STEPS, check_counts
-from anx.envs.vector import Envs, Info
-from anx.envs.workers import Workers
-from anx.spec import Spec
+from anx.envs.vector import Info
 
 Array = NDArray[np.float32]
 
@@ -39,7 +33,7 @@ INPUTS = (
 JOINTS = tuple(f"{joint} {leg}" for leg in (4, 1, 2, 3) for joint in ("hip", "ankle"))  # in the model's order
 
 
-class AntMujoco(HostEnvironment):
+class AntMujoco(Ants):
     """Ant-v5 of gymnasium's: 27 scalars -> 8 torques, as MuJoCo has it (Todorov et al. 2012; Schulman et al. 2016).
 
     It stands beside the paper's Ant, which is PyBullet's: another body, other observations, other rewards. What it
@@ -55,27 +49,11 @@ class AntMujoco(HostEnvironment):
         processes: that step the ants, never more than there are; 0: one a core.
     """
 
-    overlaps = True  # steps while the policy acts for others
+    inputs, joints, time_step = INPUTS, JOINTS, TIME_STEP
 
-    def __init__(
-        self, max_steps: int = 1000, *, training_reward: Literal["progress", "own"] = "progress", processes: int = 0
-    ) -> None:
-        check_counts(1, MOST_STEPS, max_steps=max_steps)
-        check_counts(0, MOST_PROCESSES, processes=processes)
-        self.spec = Spec(
-            observation_shape=(len(INPUTS),), inputs=INPUTS, actuators=JOINTS, max_steps=max_steps, fps=1 / TIME_STEP
-        )
-        if training_reward not in ("progress", "own"):
-            raise ValueError(f"training_reward={training_reward} is not one of progress, own")
-        self.training_reward = training_reward
-        self.processes = processes
-
-    def make(self, slots: int, training: bool, pictures: bool = False) -> Envs:
-        """`slots` ants side by side. Those that draw pictures step in this process."""
-        training = training and self.training_reward == "progress"
-        if pictures:
-            return SyncVectorEnv([partial(AntEnv, training)] * slots, autoreset_mode=AutoresetMode.DISABLED)
-        return Workers(partial(AntEnv, training), slots, self.processes or count_cores())
+    @property
+    def make_one(self) -> Callable[[bool], "AntEnv"]:
+        return AntEnv
 
 
 class AntEnv(gymnasium.Env[Array, Array]):

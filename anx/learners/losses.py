@@ -2,6 +2,8 @@
 
 from typing import Literal, get_args
 
+from anx.agent.ops import check_choice
+
 Loss = Literal["mse", "cross_entropy"]
 Target = Literal["scores", "actions"]
 
@@ -14,9 +16,8 @@ def check_loss(loss: str, target: str, discrete: bool) -> None:
         target: what is compared.
         discrete: whether the agent presses buttons.
     """
-    for name, value, allowed in (("loss", loss, get_args(Loss)), ("target", target, get_args(Target))):
-        if value not in allowed:
-            raise ValueError(f"{name}={value} is not one of {', '.join(allowed)}")
+    check_choice("loss", loss, get_args(Loss))
+    check_choice("target", target, get_args(Target))
     if loss == "cross_entropy" and not discrete:
         raise ValueError("loss=cross_entropy is for agents that press buttons; allowed: mse")
     if loss == "mse" and target == "actions" and discrete:

@@ -3,6 +3,8 @@
 import math
 from typing import Literal, get_args
 
+from anx.agent.ops import check_choice
+
 Schedule = Literal["constant", "linear", "cosine"]
 
 
@@ -25,7 +27,6 @@ def share(schedule: Schedule, step: int, steps: int, warmup: int = 0) -> float:
 
 def check_schedule(schedule: str, steps: int, warmup: int) -> None:
     """ValueError unless a learning rate can go like that (see `share`)."""
-    if schedule not in get_args(Schedule):
-        raise ValueError(f"schedule={schedule} is not one of {', '.join(get_args(Schedule))}")
+    check_choice("schedule", schedule, get_args(Schedule))
     if schedule != "constant" and steps <= warmup:
         raise ValueError(f"schedule_steps={steps} must be more than {warmup}, the warmup")
