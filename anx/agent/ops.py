@@ -1,7 +1,5 @@
 """What components have in common: forms of torch's operations that torch.func can vectorise, or that are quicker."""
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,12 +10,6 @@ def check_positive(**sizes: float | None) -> None:
     for name, size in sizes.items():
         if size is not None and size < 1:
             raise ValueError(f"{name}={size} must be at least 1")
-
-
-def check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
-    """ValueError for a value that is not among those allowed."""
-    if value not in allowed:
-        raise ValueError(f"{name}={value} is not one of {', '.join(allowed)}")
 
 
 def lstm_step(cell: nn.LSTMCell, x: Tensor, hidden: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:

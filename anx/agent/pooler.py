@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anx.agent.base import Prepared
-from anx.agent.ops import Gains, check_choice, check_positive, normalise, same_in_any_order, sinusoidal_table
+from anx.agent.ops import Gains, check_positive, normalise, same_in_any_order, sinusoidal_table
+from anx.errors import check_choice
 
 PUBLISHED_MESSAGE = 32  # features of the authors' messages for scalars
 
@@ -38,7 +39,7 @@ class AttentionPooler(nn.Module):
             frame by frame; null: none have.
         output_gains: whether the features of the latent code have, after `output`.
         init_scale: how many times torch's own the projections of queries and keys are at the start. Where keys are what
-            moved between frames, dot products start near 0 and all inputs are attended to alike: little to learn from.
+            moved between frames, dot products start near 0, and all inputs are attended to alike.
     """
 
     takes_counts = True
@@ -70,7 +71,6 @@ class AttentionPooler(nn.Module):
         check_choice("queries", queries, ("sinusoidal", "learned"))
         check_choice("activation", activation, ("tanh", "softmax"))
         check_choice("output", output, ("tanh", "relu_layer_norm"))
-        # The same in the layout of all published agents.
         self.as_published = partial(
             AttentionPooler,
             key_size,

@@ -10,12 +10,12 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
-from anx.agent.ops import check_choice
 from anx.cores import count_cores
 from anx.envs.base import HostEnvironment
 from anx.envs.limits import MOST_PROCESSES, MOST_STEPS, check_counts
 from anx.envs.vector import Envs
 from anx.envs.workers import Workers
+from anx.errors import check_choice
 from anx.spec import Spec
 
 Array = NDArray[np.float32]

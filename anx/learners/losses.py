@@ -2,7 +2,7 @@
 
 from typing import Literal, get_args
 
-from anx.agent.ops import check_choice
+from anx.errors import check_choice
 
 Loss = Literal["mse", "cross_entropy"]
 Target = Literal["scores", "actions"]

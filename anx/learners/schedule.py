@@ -3,7 +3,7 @@
 import math
 from typing import Literal, get_args
 
-from anx.agent.ops import check_choice
+from anx.errors import check_choice
 
 Schedule = Literal["constant", "linear", "cosine"]
 
