@@ -49,12 +49,14 @@ def test_a_resumed_run_replaces_the_rows_that_it_logs_again(tmp_path):
 @pytest.fixture
 def nobody(monkeypatch, tmp_path):
     """A machine on which nobody ever logged in."""
+    wandb.teardown()  # of a service that runs already; it takes the variable that leads there along
     for name in [name for name in os.environ if name.startswith("WANDB")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path))
-    wandb.teardown()
+    yield
+    wandb.teardown()  # W&B reads the environment once
 
 
 def test_whoever_is_not_logged_in_logs_offline_without_a_question(nobody):
