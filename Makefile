@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 BENCHMARKS := rollout cores solver ant cloning pixels cluster
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-all check bench bench-quick chaos reference clean
+.PHONY: help setup train test test-all check docs bench bench-quick chaos reference clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 19
@@ -37,6 +37,9 @@ check: setup ## lint, format, types and the fast tests
 	$(BIN)/mypy
 	$(PYTEST) -m 'not slow and not exhaustive'
 
+docs: setup ## the documentation as a site, in site/; no link in it leads nowhere
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 bench: setup .venv-evojax/ready ## speed against EvoJAX, in an environment of its own, plain loops, and one core
 	@for name in $(BENCHMARKS); do $(BIN)/python -u benchmarks/$$name.py || exit 1; done
 
@@ -61,4 +64,4 @@ reference: .venv-evotorch/ready ## what EvoTorch's solvers do, for the tests of 
 	@touch $@
 
 clean: ## remove the environments
-	rm -rf .venv .venv-evojax .venv-evotorch
+	rm -rf .venv .venv-evojax .venv-evotorch site
