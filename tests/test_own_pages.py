@@ -12,15 +12,9 @@ from anx.sweep.__main__ import read_arguments
 
 PAGES = Path(__file__).parents[1] / "docs" / "howto"
 SMOKE = [
-    *("+budget=smoke", "trainer.max_steps=1", "trainer.val_check_interval=1", "++learner.validation_episodes=2"),
-    *(
-        "++learner.test_episodes=2",
-        "logger=csv",
-        "report=null",
-        "callbacks.pictures=null",
-        "rollout.compile=false",
-        "env.max_steps=20",
-    ),
+    *("+budget=smoke", "trainer.max_steps=1", "trainer.val_check_interval=1", "env.max_steps=20", "logger=csv"),
+    *("++learner.validation_episodes=2", "++learner.test_episodes=2", "rollout.compile=false"),
+    *("report=null", "callbacks.pictures=null"),
 ]
 FILE = re.compile(r'^```\w+ title="([^"]+)"\n(.*?)^```', re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
