@@ -26,9 +26,12 @@ class Consistent(Teacher):
         env: whose observations are frames.
         teacher: env -> the one that is asked first.
         patch: side of the patches; frames are cut into them from the upper left.
+        still: whether patches count in which nothing moves: a student hardly sees them, since they share its attention.
     """
 
-    def __init__(self, env: Specified, *, teacher: Callable[[Specified], Teacher], patch: int = 6) -> None:
+    def __init__(
+        self, env: Specified, *, teacher: Callable[[Specified], Teacher], patch: int = 6, still: bool = True
+    ) -> None:
         shape = env.spec.observation_shape
         if len(shape) != 3 or shape[1] % patch or shape[2] % patch:
             raise ConfigError(
@@ -37,6 +40,7 @@ class Consistent(Teacher):
             )
         self.teacher = teacher(env)
         self.patch = patch
+        self.still = still
         self.reads_memory = self.teacher.reads_memory
         self.said: dict[bytes, Tensor] = {}  # scores [A], by what was seen
 
@@ -51,13 +55,17 @@ class Consistent(Teacher):
 
     def held(self, observation: Array, before: Tensor, scores: Tensor) -> Tensor:
         """The scores [A] of the first time that this was seen: an observation [C, height, width], an action [A]."""
-        key = b"".join([bag(observation, self.patch), before.float().numpy().tobytes()])
+        key = b"".join([bag(observation, self.patch, self.still), before.float().numpy().tobytes()])
         return self.said.setdefault(blake2b(key, digest_size=16).digest(), scores.clone())
 
 
-def bag(frames: Array, side: int) -> bytes:
-    """Frames [C, height, width] -> their patches in an order that does not depend on where they are."""
+def bag(frames: Array, side: int, still: bool = True) -> bytes:
+    """Frames [C, height, width] -> their patches in an order that does not depend on where they are; with `still`, also
+    those that are alike in all frames."""
     channels, height, width = frames.shape
     grid = frames.reshape(channels, height // side, side, width // side, side).transpose(1, 3, 0, 2, 4)
-    patches = np.ascontiguousarray(grid).reshape(-1, channels * side * side)
-    return np.sort(patches.view(np.dtype((np.void, patches.strides[0]))), axis=0).tobytes()
+    patches = np.ascontiguousarray(grid).reshape(-1, channels, side * side)
+    if not still:
+        patches = patches[(patches != patches[:, :1]).any(axis=(1, 2))]
+    rows = patches.reshape(len(patches), channels * side * side)
+    return np.sort(rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize))), axis=0).tobytes()

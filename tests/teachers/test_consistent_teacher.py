@@ -1,3 +1,4 @@
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -54,6 +55,17 @@ def test_patches_keep_their_own_frames_and_pixels_in_order(frames):
     assert len(bag(frames, 3)) == frames.size
 
 
+def test_patches_in_which_nothing_moves_are_left_out_if_asked(frames):
+    one = frames.copy()
+    one[1] = one[0]
+    one[1, 0, 0] += 1  # in the first patch something moves
+    other = one.copy()
+    other[:, 5, 5] += 1  # the last one is still, and another
+    assert bag(one, 3) != bag(other, 3)
+    assert bag(one, 3, still=False) == bag(other, 3, still=False) != b""
+    assert bag(one[:1], 3, still=False) == b""
+
+
 def test_it_keeps_its_word_over_the_end_of_a_process(frames):
     observation, none = torch.from_numpy(frames), torch.zeros(3)
     said = torch.tensor([0.0, 7.0, 0.0])
@@ -73,11 +85,11 @@ def test_it_is_for_frames_of_whole_patches():
 def test_held_to_its_word_the_scripted_player_of_pong_still_wins():
     pytest.importorskip("ale_py", reason="needs the Arcade Learning Environment: pip install 'anx[atari]'")
     env = Pong(max_steps=220, threads=1, score=False)
-    teacher = Consistent(env, teacher=PongTeacher)
+    teacher = Consistent(env, teacher=partial(PongTeacher, rest=110), still=False)
     answers: dict[tuple[bytes, bytes], int] = {}
     for episode in play(env, teacher, 0, range(3), slots=3):
         assert episode.rewards.sum() >= 2
         before = np.concatenate([np.zeros_like(episode.actions[:1]), episode.actions[:-1]])
         for observation, action, scores in zip(episode.observations, before, episode.scores, strict=True):
-            question = (bag(observation, 6), action.tobytes())
+            question = (bag(observation, 6, still=False), action.tobytes())
             assert answers.setdefault(question, int(scores.argmax())) == int(scores.argmax())
