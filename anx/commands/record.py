@@ -11,7 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from anx.commands.output import find_folder
 from anx.data.folder import Folder
 from anx.data.layout import Layout, layout_for
-from anx.data.play import Episode, play
+from anx.data.lessons import RecordedLessons
+from anx.data.play import Episode, play, remind
 from anx.data.size import in_bytes, size_in_words
 from anx.errors import ConfigError
 from anx.experiment.config.program import run_main
@@ -37,6 +38,8 @@ def record(config: DictConfig) -> dict[str, float]:
     with Folder(folder, layout, settings_of(config), notes) if folder else nullcontext() as recording:
         returns = {int(each["number"]): float(each["return"]) for each in recording.episodes} if recording else {}
         left = [number for number in wanted if number not in returns]
+        if folder and returns:
+            remind(teacher, RecordedLessons(str(folder)))
         if folder:
             log.info(
                 "%d more to %s: %s", len(left), folder, size_in_words(folder, layout, len(left), env.spec.max_steps)
@@ -60,7 +63,9 @@ def check(config: DictConfig) -> None:
     if not isinstance(config.epsilon, int | float) or not 0 <= config.epsilon <= 1:
         raise ConfigError(f"epsilon={config.epsilon} must be a number from 0 to 1")
     if not config.get("teacher"):
-        raise ConfigError("teacher is missing; allowed: teacher=pong, teacher=agent teacher.weights=PATH")
+        raise ConfigError(
+            "teacher is missing; allowed: teacher=pong, teacher=pong_consistent, teacher=agent teacher.weights=PATH"
+        )
 
 
 def told(played: Iterator[Episode], layout: Layout, count: int) -> Iterator[Episode]:

@@ -1,6 +1,6 @@
 """Episodes in which a teacher says to every step what it would do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from contextlib import closing
 from typing import NamedTuple, cast
 
@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import Dataset
 
+from anx.data.base import Lesson
 from anx.envs.base import HostEnvironment
 from anx.envs.vector import Array, AtOnce, Envs, Flags, Info, Readable, SplitStep
 from anx.rollout.jobs import episode_seeds
@@ -152,6 +154,15 @@ class Stage:
 
     def close(self) -> None:
         self.envs.close()
+
+
+def remind(teacher: Teacher, lessons: Dataset[Lesson]) -> None:
+    """Tell a teacher what it has said before this process."""
+    for index in range(len(cast(Sized, lessons))):
+        lesson = lessons[index]
+        counts = lesson.weights > 0
+        observations, previous, scores = (each[counts] for each in lesson[:3])
+        teacher.recall(observations.numpy(), previous, scores)
 
 
 def split(envs: Envs, overlaps: bool) -> SplitStep:

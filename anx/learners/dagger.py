@@ -12,7 +12,7 @@ from anx.data.base import Lesson, Lessons
 from anx.data.folder import Folder
 from anx.data.layout import layout_for
 from anx.data.lessons import RecordedLessons
-from anx.data.play import play
+from anx.data.play import play, remind
 from anx.data.size import size_in_words
 from anx.envs.base import HostEnvironment
 from anx.errors import ConfigError
@@ -72,7 +72,9 @@ class Rounds:
         if not 0 <= dagger.beta <= 1:
             raise ValueError(f"dagger.beta={dagger.beta} must be from 0 to 1")
         if parts.teacher is None:
-            raise ConfigError("teacher=null: learner=dagger asks one; allowed: teacher=pong, teacher=agent")
+            raise ConfigError(
+                "teacher=null: learner=dagger asks one; allowed: teacher=pong, teacher=pong_consistent, teacher=agent"
+            )
         if getattr(env, "rollout", None) != "host":
             raise ConfigError(
                 "learner=dagger: a student plays in environments that step on the CPU, rollout=host's: env=pong, ant, "
@@ -90,6 +92,7 @@ class Rounds:
         self.lessons: Dataset[Lesson] = data
         self.played: RecordedLessons | None = None
         self._known = 0  # of the rounds, those that are in the lessons
+        self._reminded = False
 
     @property
     def state(self) -> dict[str, object]:
@@ -142,6 +145,7 @@ class Rounds:
 
     def play(self, until: int) -> None:
         """Play the rounds that are missing; episodes of rounds that are not done are played again."""
+        self._remind()
         dagger, start = self.dagger, time.perf_counter()
         settings = {key: getattr(dagger, key) for key in ("every", "episodes", "beta", "slots")}
         said = {"env": dict(cast(Mapping[str, object], self.parts.agent_config.get("env") or {}))}
@@ -169,6 +173,13 @@ class Rounds:
                 ):
                     folder.append(episode)
         self.seconds += time.perf_counter() - start
+
+    def _remind(self) -> None:
+        """Once, tell the teacher what it has said: in the lessons that were there, and in rounds before a resume."""
+        if not self._reminded:
+            self.read(self.done)
+            remind(self.teacher, self.lessons)
+            self._reminded = True
 
     def read(self, done: int) -> None:
         """Take in the episodes of so many rounds, whoever has played them."""

@@ -1,7 +1,7 @@
 """What a teacher is: it says to every step of an episode what it would do, whoever acts."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,12 @@ class Seen(NamedTuple):
 class Teacher(ABC):
     """Says what to do. What it remembers of a slot's episode begins anew where `seen.start` says so."""
 
-    reads_memory: ClassVar[bool] = False  # whether it needs `seen.memory`
+    reads_memory: bool = False  # whether it needs `seen.memory`
 
     @abstractmethod
     def __call__(self, seen: Seen) -> Tensor:
         """What is known -> scores [S, A]: an action follows from them as from an agent's (`Agent.as_action`)."""
+
+    def recall(self, observations: Array, previous_actions: Tensor, scores: Tensor) -> None:  # noqa: B027
+        """Take note of what it said before this process: to observations [T, ...] after actions [T, A], scores [T, A].
+        A recording or a training that goes on tells it; most teachers need not know."""

@@ -46,7 +46,10 @@ def test_a_teacher_is_recorded_and_gone_on_with(record, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["+experiment=pong"], "teacher is missing; allowed: teacher=pong, teacher=agent teacher.weights=PATH"),
+        (
+            ["+experiment=pong"],
+            "teacher is missing; allowed: teacher=pong, teacher=pong_consistent, teacher=agent teacher.weights=PATH",
+        ),
         (["+experiment=pong", "teacher=pong", "episodes=0"], "episodes=0 must be an integer, at least 1"),
         (["+experiment=pong", "teacher=pong", "epsilon=2"], "epsilon=2 must be a number from 0 to 1"),
         (["+experiment=pong", "teacher=pong", "teacher.horizon=9"], "teacher.horizon=9 must be from 1 to 6"),
