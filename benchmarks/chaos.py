@@ -3,18 +3,21 @@
     make chaos
     python benchmarks/chaos.py --minutes 1 --every 5
 
-A search trains cart-pole over two local workers, one of which is killed with SIGKILL every ten seconds, for as long as
-was asked for. Then the same search plays as many generations in this process. The returns of every candidate in every
-generation, and every mean, must be equal to the bit.
+A search trains cart-pole over four local workers, one of which is killed with SIGKILL every ten seconds, whatever it is
+doing, for as long as was asked for; how long it takes until all are there again is printed. Then the same search plays
+as many generations in this process. The returns of every candidate in every generation, and every mean, must be equal
+to the bit, and nearly a worker every ten seconds must have been killed.
 """
 
 import argparse
 import os
 import random
 import signal
+import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import psutil
 import torch
@@ -24,10 +27,12 @@ from torch import Tensor
 from anx.experiment.config.own_configs import config_folder
 from anx.experiment.prepare import build_learner
 from anx.learners.evolution import Evolution
+from anx.rollout.engine import Engine, Said
 
-SIZES = ("optimizer.popsize=64", "learner.rollouts=8", "env.max_steps=60", "rollout.compile=false", "seed=0")
+SIZES = ("optimizer.popsize=64", "learner.rollouts=8", "env.max_steps=30", "rollout.compile=false", "seed=0")
 
-STARTING = 8.0  # seconds
+CHUNK = 4  # candidates: 16 chunks a generation, of which a death costs one
+LOOK = 0.05  # seconds between two looks at who is there
 
 
 def build(*overrides: str) -> Evolution:
@@ -49,66 +54,97 @@ def generations(learner: Evolution) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def workers() -> list[psutil.Process]:
-    """The processes in which workers of this one compute, but for those that are just starting."""
-    own = psutil.Process().children(recursive=True)
-    started = (each for each in own if "spawn_main" in " ".join(each.cmdline()))
-    return [each for each in started if time.time() - each.create_time() > STARTING]
+    """The processes in which workers of this one compute, those that are just starting among them: the children of the
+    server from which they are forked."""
+    servers = psutil.Process().children()
+    return [each for server in servers for each in server.children()]
 
 
-def kill_every(seconds: float, stop: threading.Event, say: Callable[[str], object]) -> int:
-    """Kill one worker after the other until told to stop; returns how many."""
-    killed, draw = 0, random.Random(0)
-    while not stop.wait(seconds):
-        there = workers()
-        if there:
-            victim = draw.choice(there)
+class Chaos(threading.Thread):
+    """Kills one of `count` workers after the other, one every so many seconds, until it is stopped."""
+
+    def __init__(self, engine: Engine, count: int, every: float) -> None:
+        super().__init__(daemon=True)
+        self.killed = 0
+        self.away: list[float] = []  # seconds until all were there again
+        self._engine, self._count, self._every = engine, count, every
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        draw, start = random.Random(0), time.monotonic()
+        while not self._over.wait(start + self._every * (self.killed + 1) - time.monotonic()):
+            victim = draw.choice(workers())
             os.kill(victim.pid, signal.SIGKILL)
-            killed += 1
-            say(f"killed {victim.pid}, the {killed}th, of {len(there)}")
-    return killed
+            self.killed += 1
+            self._wait_for_all(time.monotonic())
+
+    def _wait_for_all(self, since: float) -> None:
+        """Until the next kill, at most."""
+        there = Said(self._engine).workers
+        while there == self._count and time.monotonic() - since < 1:  # nobody has noticed yet
+            there = Said(self._engine).workers
+        while there < self._count and time.monotonic() - since < self._every and not self._over.wait(LOOK):
+            there = Said(self._engine).workers
+        back = f"{time.monotonic() - since:.2f} s" if there == self._count else "not yet"
+        if there == self._count:
+            self.away.append(time.monotonic() - since)
+        print(f"  killed the {self.killed}th; all {self._count} workers are there again: {back}", flush=True)
+
+    def stop(self) -> None:
+        self._over.set()
+        self.join()
 
 
-def disturbed(minutes: float, every: float) -> tuple[list[tuple[Tensor, Tensor]], int, float]:
-    """What generations come to under chaos, how many workers were killed, and how many chunks were done again."""
-    learner, stop, killed, again = (
-        build("cluster=local", "cluster.workers=2", "cluster.chunk=8"),
-        threading.Event(),
-        [0],
-        0.0,
-    )
-    done, generation = [], generations(learner)
-    done.append(next(generation))  # workers have started
-    start = time.monotonic()
+class Disturbed(NamedTuple):
+    """What became of a run under chaos."""
 
-    def kill() -> None:
-        killed[0] = kill_every(every, stop, lambda text: print(f"  {text}", flush=True))
+    done: list[tuple[Tensor, Tensor]]  # generations
+    killed: int
+    again: float  # chunks
+    away: list[float]
 
-    killing = threading.Thread(target=kill)
-    killing.start()
+
+def disturbed(minutes: float, every: float, count: int) -> Disturbed:
+    """Play generations while workers are killed."""
+    learner = build("cluster=local", f"cluster.workers={count}", f"cluster.chunk={CHUNK}")
+    generation = generations(learner)
+    done, again = [next(generation)], 0.0  # workers have started
+    chaos, start = Chaos(learner.rollout._engine, count, every), time.monotonic()
+    chaos.start()
     try:
         while time.monotonic() - start < 60 * minutes:
             done.append(next(generation))
             again += learner.rollout.statistics["cluster/redone"]
             print(f"generation {len(done)}, {time.monotonic() - start:.0f} s, done again {again:.0f}", flush=True)
     finally:
-        stop.set()
-        killing.join()
+        chaos.stop()
         learner.rollout.close()
-    return done, killed[0], again
+    return Disturbed(done, chaos.killed, again, chaos.away)
+
+
+def compare(done: Sequence[tuple[Tensor, Tensor]]) -> None:
+    """Play as many generations here, and end where one differs."""
+    for number, (ours, theirs) in enumerate(zip(done, generations(build()), strict=False), start=1):
+        if not all(torch.equal(own, other) for own, other in zip(ours, theirs, strict=True)):
+            raise SystemExit(f"generation {number} differs")
+        if number % 20 == 0:
+            print(f"generation {number} of {len(done)} is the same", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--every", type=float, default=10.0, help="seconds between two kills")
+    parser.add_argument("--workers", type=int, default=4)
     args = parser.parse_args()
-    done, killed, again = disturbed(args.minutes, args.every)
-    print(
-        f"{len(done)} generations, {killed} workers killed, {again:.0f} chunks done again; now undisturbed", flush=True
-    )
-    for number, (ours, theirs) in enumerate(zip(done, generations(build()), strict=False), start=1):
-        if not all(torch.equal(own, other) for own, other in zip(ours, theirs, strict=True)):
-            raise SystemExit(f"generation {number} differs")
+    played = disturbed(args.minutes, args.every, args.workers)
+    away = f"{statistics.median(played.away):.2f} s (median)" if played.away else "-"
+    away += f", {played.killed - len(played.away)} times not before the next kill"
+    print(f"{len(played.done)} generations, {played.killed} workers killed, {played.again:.0f} chunks done again")
+    print(f"from a kill until all workers are there: {away}; now the same undisturbed", flush=True)
+    compare(played.done)
+    if played.killed < 0.9 * 60 * args.minutes / args.every:
+        raise SystemExit("but too few were killed: this machine is too busy")
     print("nothing is lost: all returns and all means are equal to the bit")
 
 

@@ -11,12 +11,13 @@ work for a task. A generation with W workers takes
 
 with c candidates a chunk, chosen for each W so that t is least, and L steps an episode. The head's work is counted as
 if nothing of it ran while workers compute. At most P workers have anything to do. `--validate` plays generations with
-one worker and with two and prints them beside the model.
+one worker and with two and prints them beside the model; a few minutes for each task, and on a quiet machine only.
 """
 
 import argparse
 import math
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -34,6 +35,7 @@ from anx.experiment.config.own_configs import config_folder
 from anx.population import num_parameters
 
 P, R = 256, 16  # the paper's population
+CANDIDATES = 4  # of a chunk, where one is timed
 BANDWIDTH = 125e6  # bytes a second: one gigabit
 WORKERS = (1, 2, 16, 64, 256, 1000, 10000)
 PAYS = 0.5  # of the workers' time that has to be of use
@@ -51,7 +53,7 @@ class Task(NamedTuple):
 TASKS = {
     "cartpole": Task(("optimizer=cmaes",), 434, 300, 0.3),
     "ant": Task(("+experiment=ant",), 1000, 100, 3.0),
-    "pong": Task(("+experiment=pong",), 1800, 60, 0.1),
+    "pong": Task(("+experiment=pong",), 1800, 30, 0.1),
     "car_racing": Task(("+experiment=car_racing",), 1000, 30, 0.1),
 }
 
@@ -71,17 +73,16 @@ def busy() -> float:
     return sum(times.user + times.system for times in (each.cpu_times() for each in processes))
 
 
-def seconds_a_step(task: Task) -> tuple[int, float]:
-    """D, and what a step of one episode costs one core."""
+def seconds_a_step(task: Task) -> float:
+    """What a step of one episode costs one core."""
     agent, rollout = build(*task.overrides, f"env.max_steps={task.measured}")
-    dimension = num_parameters(agent)
-    population = population_around(torch.zeros(dimension), 4, task.spread)
+    population = population_around(torch.zeros(num_parameters(agent)), CANDIDATES, task.spread)
     for seed in range(2):  # the first one compiles and starts environments
         start = busy()
         steps = int(rollout(population, R, seed, training=True, candidates=P).steps.sum())
         seconds = busy() - start
     rollout.close()
-    return dimension, seconds / steps
+    return seconds / steps
 
 
 def seconds_of_solver(task: Task, dimension: int, generations: int = 4) -> float:
@@ -153,42 +154,62 @@ def rows(measured: dict[str, Costs]) -> Iterator[str]:
         yield f"| {name} | {' | '.join(cells)} |"
 
 
-def validate(name: str, costs: Costs, candidates: int = 32) -> None:
+def validate(name: str, costs: Costs) -> None:
     """A generation with one worker and with two, beside the model."""
     task = TASKS[name]
+    chunks = validated(task, costs)
+    candidates = CANDIDATES * chunks
     for workers in (1, 2):
-        size = candidates // 8
-        overrides = [*task.overrides, f"env.max_steps={task.measured}", "cluster=local", f"cluster.chunk={size}"]
+        overrides = [*task.overrides, f"env.max_steps={task.measured}", "cluster=local", f"cluster.chunk={CANDIDATES}"]
         with initialize_config_dir(config_folder(), version_base="1.3"):
             config = compose("config", overrides=["run_dir=none", *overrides, f"cluster.workers={workers}"])
         agent, here = build_rollout(config)
         rollout = on_cluster(config, here)
         population = population_around(torch.zeros(num_parameters(agent)), candidates, task.spread)
         taken = []
-        for seed in (1, 1, 1, 1):
+        for turn in range(4):  # the first one compiles and starts environments, in the second all workers are there
             start = time.perf_counter()
-            achieved = rollout(population, R, seed, training=True)
+            achieved = rollout(population, R, 1, training=True)
             taken.append(time.perf_counter() - start)
+            say(f"{name}, {workers} workers: generation {turn + 1} of 4 took {taken[-1]:.1f} s")
         rollout.close()
         steps = float(achieved.steps.double().mean())
-        model = 8 * costs.task + math.ceil(8 / workers) * size * R * steps * costs.step
+        model = chunks * costs.task + chunks / workers * CANDIDATES * R * steps * costs.step
         print(
-            f"{name} {candidates} x {R}, {workers} workers: {min(taken[1:]):.2f} s, the model {model:.2f} s", flush=True
+            f"{name} {candidates} x {R}, {workers} workers: {min(taken[2:]):.2f} s, the model {model:.2f} s", flush=True
         )
+
+
+def validated(task: Task, costs: Costs) -> int:
+    """Chunks of the generation that is played: at least 4, and more where those take less than five seconds."""
+    chunks = 4
+    while chunks < P // CANDIDATES and chunks * CANDIDATES * R * task.measured * costs.step < 5:
+        chunks *= 2
+    return chunks
 
 
 def measure(name: str) -> Costs:
     """All costs of one task; what plays and searches has one core, as a worker has."""
+    say(f"{name}: what the head does for a task")
+    dimension = num_parameters(build(*TASKS[name].overrides)[0])
+    task = seconds_a_task(dimension)  # first: what is pinned to one core hands that on to processes that it starts
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})
     try:
-        dimension, step = seconds_a_step(TASKS[name])
+        say(f"{name}: steps")
+        step = seconds_a_step(TASKS[name])
+        say(f"{name}: the solver")
         solver = seconds_of_solver(TASKS[name], dimension)
     finally:
         os.sched_setaffinity(0, cores)
-    costs = Costs(dimension, step, solver, seconds_a_task(dimension))
+    costs = Costs(dimension, step, solver, task)
     print(f"{name}: {costs}", flush=True)
     return costs
+
+
+def say(text: str) -> None:
+    """Progress, apart from results."""
+    print(f"  {text}", file=sys.stderr, flush=True)
 
 
 def main(given: Sequence[str] | None = None) -> None:

@@ -7,12 +7,13 @@ from __future__ import annotations  # distributed is an extra
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
+from anx.cluster.security import Credentials, Role, read_credentials
 from anx.errors import ConfigError
 from anx.rollout.engine import EngineLostError, WorkersDiedError
 
@@ -23,7 +24,6 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 Done = TypeVar("Done", covariant=True)
-Credentials = Mapping[str, object]  # arguments of distributed.Security
 
 DEATHS = 3  # of a task's workers, after which it is the task's fault
 SECONDS = 30  # to wait for a scheduler
@@ -33,6 +33,9 @@ SETTINGS = {
     "distributed.worker.daemon": False,  # environments step in processes of their own
     "distributed.worker.profile.enabled": False,  # which interrupts a hundred times a second
 }
+
+# Its parts that say when a worker has died; what follows from it, `Dask._note` says.
+QUIET = {"distributed": logging.ERROR, "distributed.client": logging.ERROR, "distributed.scheduler": logging.CRITICAL}
 
 
 class Cluster(Protocol):
@@ -59,6 +62,7 @@ class Dask(ABC):
     """
 
     key: ClassVar = "cluster"  # of its configuration, for messages
+    roles: ClassVar[tuple[Role, ...]] = ("client", "scheduler", "worker")  # that it starts, and so has credentials for
 
     def __init__(self, *, chunk: int | None = None, security: Credentials | None = None) -> None:
         if chunk is not None and chunk < 1:
@@ -69,6 +73,7 @@ class Dask(ABC):
         self._cluster: Cluster | None = None
         self._client: Client | None = None
         require("distributed", "anx[cluster]")
+        self.security()  # what is wrong with it is said before anything starts
 
     @abstractmethod
     def start(self) -> Cluster | str:
@@ -76,14 +81,11 @@ class Dask(ABC):
 
     def security(self) -> Security | None:
         """How connections are secured; ConfigError where the credentials are none."""
-        from distributed import Security
-
-        if self._credentials is None:
-            return None
-        try:
-            return Security(require_encryption=True, **self._credentials)
-        except TypeError as error:
-            raise ConfigError(f"{self.key}.security={dict(self._credentials)}: {error}") from None
+        return (
+            None
+            if self._credentials is None
+            else read_credentials(f"{self.key}.security", self._credentials, self.roles)
+        )
 
     def submit(self, task: Callable[..., Result], /, *arguments: object) -> Future[Result]:
         """Call `task` with `arguments` on some worker.
@@ -120,7 +122,8 @@ class Dask(ABC):
             from distributed import Client
 
             dask.config.set(SETTINGS)
-            logging.getLogger("distributed").setLevel(logging.ERROR)  # what else it says, `_note` says
+            for name, level in QUIET.items():
+                logging.getLogger(name).setLevel(level)
             started = self.start()
             if not isinstance(started, str):
                 self._cluster = started
@@ -180,15 +183,19 @@ class Scheduler(Dask):
     """A scheduler that is there already, as `dask scheduler` starts one.
 
     Args:
-        address: tcp://HOST:PORT, or tls://HOST:PORT.
+        address: tcp://HOST:PORT, or, with `security`, tls://HOST:PORT.
         chunk: see `Dask`.
         security: see `Dask`.
     """
+
+    roles = ("client",)
 
     def __init__(self, address: str, *, chunk: int | None = None, security: Credentials | None = None) -> None:
         super().__init__(chunk=chunk, security=security)
         if "://" not in address:
             raise ValueError(f"address={address} must be that of a scheduler, tcp://HOST:PORT")
+        if address.startswith("tls://") != (security is not None):
+            raise ValueError(f"address={address} must be tls://HOST:PORT with cluster.security, and only with it")
         self.address = address
 
     def start(self) -> str:

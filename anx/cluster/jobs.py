@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from anx.cluster.dask import Cluster, Credentials, Dask, require
+from anx.cluster.dask import Cluster, Dask, require
+from anx.cluster.security import Credentials
 from anx.errors import ConfigError
 
 System = Literal["SLURM", "PBS", "SGE", "LSF", "Moab", "OAR", "HTCondor", "Local"]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from anx.cluster.dask import Cluster, Credentials, Dask
+from anx.cluster.dask import Cluster, Dask
+from anx.cluster.ready import start_workers_ready
+from anx.cluster.security import Credentials
 from anx.cores import count_cores
-from anx.envs.workers import no_main_module
+from anx.envs.worker import THREADS
 
 # What workers run first. Ctrl-C goes to all processes of a terminal; the run decides.
 PRELOAD = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
-# A worker that is replaced may take longer to start than Dask waits for it, which then gives up both.
-PATIENCE = {"distributed.deploy.lost-worker-timeout": "1000 days"}
+SETTINGS = {
+    # A worker that is replaced may take longer to start than Dask waits for it, which then gives up both.
+    "distributed.deploy.lost-worker-timeout": "1000 days",
+    # Workers have one thread each, but what Dask sets before they start would be this process's, too.
+    **{f"distributed.nanny.pre-spawn-environ.{name}": None for name in THREADS},
+    **{f"distributed.nanny.environ.{name}": "1" for name in THREADS},
+}
 
 
 class Local(Dask):
@@ -40,16 +47,16 @@ class Local(Dask):
         import dask
         from distributed import LocalCluster
 
-        dask.config.set(PATIENCE)
-        with no_main_module():  # of which workers need nothing: a script needs no main guard
-            cluster: Cluster = LocalCluster(
-                n_workers=self.count,
-                threads_per_worker=1,
-                processes=True,
-                host=self.host,
-                dashboard_address=f"{self.host}:8787",
-                memory_limit=None,
-                security=self.security(),
-                preload=[PRELOAD],
-            )
+        dask.config.set(SETTINGS)
+        start_workers_ready()
+        cluster: Cluster = LocalCluster(
+            n_workers=self.count,
+            threads_per_worker=1,
+            processes=True,
+            host=self.host,
+            dashboard_address=f"{self.host}:8787",
+            memory_limit=None,
+            security=self.security(),
+            preload=[PRELOAD],
+        )
         return cluster

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
-from anx.cluster.dask import Cluster, Credentials, Dask, require
+from anx.cluster.dask import Cluster, Dask, require
+from anx.cluster.security import Credentials
 from anx.errors import ConfigError
 
 

@@ -2,9 +2,11 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from concurrent.futures import Future
+from types import ModuleType
 
 import pytest
 import torch
@@ -14,6 +16,7 @@ from anx.cluster.dask import Scheduler, require
 from anx.cluster.jobs import Jobs
 from anx.cluster.local import Local
 from anx.cluster.processes import Processes
+from anx.cluster.ready import start_workers_ready
 from anx.cluster.ssh import Ssh
 from anx.errors import ConfigError, LostError
 from anx.experiment.prepare import build_learner, check_parts
@@ -41,6 +44,7 @@ def test_a_generation_whose_workers_die_and_join_is_that_of_a_single_process_bit
     plain = build_learner(compose(*SMALL))
     generation(plain, seed=2)
     theirs = generation(plain)
+    start_workers_ready()
     with local_cluster(n_workers=2, processes=True) as cluster:
         where = ["cluster=dask", f"cluster.address={cluster.scheduler_address}", "cluster.chunk=2"]
         learner = build_learner(compose(*SMALL, "rollout=cluster", *where))
@@ -110,6 +114,24 @@ def test_workers_that_are_lost_are_counted_by_what_they_had_to_do():
     assert engine.redone == 2
 
 
+@pytest.mark.exhaustive
+def test_a_worker_that_is_replaced_has_one_thread_and_runs_nothing_of_the_script_that_started_it(tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    script, ran = ModuleType("__main__"), tmp_path / "ran"
+    script.__file__ = str(tmp_path / "script.py")
+    (tmp_path / "script.py").write_text(f"open({str(ran)!r}, 'w').close()")
+    monkeypatch.setitem(sys.modules, "__main__", script)
+    engine = Local(workers=1)
+    first = engine.submit(os.getpid).result(SECONDS)
+    os.kill(first, signal.SIGKILL)
+    assert engine.submit(os.getpid).result(SECONDS) != first
+    assert engine.submit(os.getenv, "MKL_NUM_THREADS").result(SECONDS) == "1"
+    engine.shutdown()
+    assert not ran.exists()
+    assert "MKL_NUM_THREADS" not in os.environ, "this process may use more"
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -126,7 +148,7 @@ def test_workers_that_are_lost_are_counted_by_what_they_had_to_do():
             lambda: require("no_such_module", "anx[cluster]"),
             r"cluster needs no_such_module: pip install 'anx\[cluster\]'",
         ),
-        (lambda: Scheduler("tls://h:1", security={"tls": 1}).security(), r"cluster.security=\{'tls': 1\}: "),
+        (lambda: Scheduler("tls://h:1", security={"tls": 1}), r"cluster.security=\{'tls': 1\}: "),
     ],
 )
 def test_what_cannot_be_is_said_in_a_line(make, message):
