@@ -28,7 +28,7 @@ class Score(TypedDict):
 class Shipped:
     """An agent that ships."""
 
-    experiment: str  # that it was trained for
+    experiment: str  # that it was trained for; an ablation of it stands behind, as on a command line
     command: str  # that trained it
     seed: int  # of its training
     steps: int | None  # of the environment, simulated in its training; None: nobody has counted them

@@ -36,7 +36,7 @@ def test_a_row_is_of_the_file_as_it_is_and_has_every_score(name):
     assert row.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     assert list(row.scores) == list(INPUTS)
     assert all(score["sem"] >= 0 and score["episodes"] > 1 for score in row.scores.values())
-    assert file.stat().st_size < 500_000
+    assert file.stat().st_size < 8_000_000
     assert row.curve is None or (ROOT / "docs" / row.curve).is_file()
 
 
@@ -44,7 +44,7 @@ def test_a_row_is_of_the_file_as_it_is_and_has_every_score(name):
 def test_its_world_is_that_of_the_experiment_that_it_was_trained_for(name):
     """Its file's, in which it plays: a training in shorter episodes, or an easier world, leaves none of that."""
     said = read_weights(f"anx:{name}").config
-    theirs = OmegaConf.to_container(compose(f"+experiment={read_table()[name].experiment}"), resolve=True)
+    theirs = OmegaConf.to_container(compose(*f"+experiment={read_table()[name].experiment}".split()), resolve=True)
     assert said["env"] == theirs["env"]
     assert said["rollout"]["_target_"] == theirs["rollout"]["_target_"]
 
