@@ -98,7 +98,7 @@ def test_one_is_as_many_under_every_perturbation(gathered, perturbation):
         try:
             perturbed(build(names)[0], perturbation)
         except ConfigError as error:  # without attention, an agent takes the inputs that it was built for
-            assert "pooler=" in str(error)  # noqa: PT017
+            assert "pooler=" in str(error) or build(names)[0].discrete  # noqa: PT017  # buttons are no actuators
             continue
         assert_one_agent_acts_as_many(names, perturbation)
         assert_one_slot_acts_as_many(names, perturbation)
