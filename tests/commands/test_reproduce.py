@@ -81,7 +81,7 @@ def each_job():
         seen.add(kind)
 
 
-@pytest.mark.parametrize("job", each_job(), ids=" ".join)
+@pytest.mark.parametrize("job", list(each_job()), ids=" ".join)
 def test_every_cell_composes_and_builds(job):
     agent, *overrides = job
     config = compose(*CONFIG.agents[agent].overrides, *overrides, config_name="evaluate")
