@@ -21,7 +21,7 @@ from anx.agent.agent import Agent
 from anx.commands.run import run
 from anx.errors import ConfigError
 from anx.experiment.actor import Actor
-from anx.experiment.build import build_perturbations, build_rollout
+from anx.experiment.build import build_perturbations, build_rollout, check_perturbations
 from anx.experiment.compose import (
     compose_evaluation,
     compose_perturbations,
@@ -198,8 +198,12 @@ def _perturbations(asked: Perturbations, module: Agent, config_dir: str | PathLi
     options = asked if isinstance(asked, Mapping) else {each: {} for each in asked if isinstance(each, str)}
     configs = compose_perturbations(options, config_dir) if options else {}
     check_types({"perturbations": {name: OmegaConf.to_container(each, resolve=True) for name, each in configs.items()}})
-    built: list[Perturbation] = []
+    built: list[tuple[str, Perturbation]] = []
     for each in asked:
-        named = {each: configs[each]} if isinstance(each, str) else {}
-        built += build_perturbations(OmegaConf.create(named), module) if named else [each]  # type: ignore[list-item]
-    return built
+        if isinstance(each, str):
+            (own,) = build_perturbations(OmegaConf.create({each: configs[each]}), module)
+            built.append((each, own))
+        else:
+            built.append((type(each).__name__, each))
+    check_perturbations(built, module)
+    return [each for _, each in built]

@@ -15,6 +15,7 @@ class Spec:
         discrete: one button is pressed at a time; else every motor gets a number from -1 to 1.
         inputs: the names of the N scalars; without: their numbers.
         fps: steps that make a second.
+        rest: what tells each motor to do nothing, A numbers from -1 to 1; without: 0.
     """
 
     observation_shape: tuple[int, ...]
@@ -23,6 +24,7 @@ class Spec:
     discrete: bool = False
     inputs: tuple[str, ...] = ()
     fps: float = 30.0
+    rest: tuple[float, ...] = ()
 
     @property
     def action_size(self) -> int:

@@ -143,6 +143,22 @@ def combinations(gathered: tuple[str, ...]) -> list[tuple[str, ...]]:
     return [names for names in [*fitting(), *AWKWARD_ONES] if names[: len(gathered)] == gathered]
 
 
+@functools.cache
+def some(gathered: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Of the same so many that every part of theirs is in one."""
+    every, chosen = combinations(gathered), []
+    missing = {each for names in every for each in zip(GROUPS, names, strict=True)}
+    while missing:
+        chosen.append(max(every, key=lambda names: len(missing & set(zip(GROUPS, names, strict=True)))))
+        missing -= set(zip(GROUPS, chosen[-1], strict=True))
+    return chosen
+
+
+def others(gathered: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """All the others."""
+    return [names for names in combinations(gathered) if names not in some(gathered)]
+
+
 def representatives(gathered: tuple[str, ...]) -> list[tuple[str, ...]]:
     """Of these one for each class of pooler: what befalls the inputs, a policy does not see."""
     return list({part("pooler", names[2])._target_: names for names in combinations(gathered)}.values())

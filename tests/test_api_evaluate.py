@@ -8,6 +8,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 import anx
 import anx.commands.evaluate
+from anx.perturb.actuators import DropActuators
 from anx.perturb.inputs import Noise, Shuffle
 
 SHIPPED = "anx:cartpole"
@@ -57,6 +58,10 @@ NOT_PLAYED = {
     ),
     "a value of another kind": ({"perturbations": {"noise": {"sigma": "much"}}}, "^perturbations.noise.sigma=much"),
     "a text for a list": ({"perturbations": "shuffle"}, r"^perturbations=shuffle must be a list"),
+    "an instance that befalls several actuators": (
+        {"perturbations": [DropActuators()]},
+        r"^perturbations\.DropActuators takes an action of several numbers; here it is one number$",
+    ),
     "no episodes": ({"episodes": 0}, "^episodes=0 must be an integer, at least 1"),
     "a seed too large": ({"seed": 2**32}, "^seed=4294967296"),
 }

@@ -14,14 +14,15 @@ from combinations import (
     NAMES,
     PERTURBATIONS,
     build,
-    combinations,
     config_of,
     covering,
     differing,
     fitting,
     name_of,
+    others,
     perturbed,
     representatives,
+    some,
 )
 from conftest import make_agent, needs_compiler
 from omegaconf import OmegaConf
@@ -40,6 +41,13 @@ EXACT = 1e-5  # double precision: the pooled sum is rounded to 20 bits
 COMPILED = 1e-4  # single precision, both, in another order and with another tanh
 GATHERED = [*itertools.product(NAMES["splitter"], NAMES["neuron"]), *AWKWARD_ONES]
 each_neuron = pytest.mark.parametrize("gathered", GATHERED, ids=name_of)
+# Every part in the fast tests, every combination in all of them.
+each_combination = pytest.mark.parametrize("chosen", [some, pytest.param(others, marks=pytest.mark.exhaustive)])
+
+
+# Of perturbations in the fast tests: what they befall is scalars or patches, whatever the neuron.
+OFTEN = [("scalar", "lstm"), ("patch", "frame_difference")]
+PERTURBED = [each if each in OFTEN else pytest.param(each, marks=pytest.mark.exhaustive) for each in GATHERED]
 
 
 def population_of(agent: Agent, dtype: torch.dtype = torch.float64, candidates: int = CANDIDATES) -> torch.Tensor:
@@ -79,26 +87,28 @@ def assert_one_slot_acts_as_many(names: tuple[str, ...], *perturbations: str) ->
     assert_same(one, four, EXACT, name_of((*names, *perturbations)))
 
 
+@each_combination
 @each_neuron
-def test_one_agent_acts_as_it_does_among_many(gathered):
-    for names in combinations(gathered):
+def test_one_agent_acts_as_it_does_among_many(gathered, chosen):
+    for names in chosen(gathered):
         assert_one_agent_acts_as_many(names)
 
 
+@each_combination
 @each_neuron
-def test_on_one_slot_agents_act_as_on_many(gathered):
-    for names in combinations(gathered):
+def test_on_one_slot_agents_act_as_on_many(gathered, chosen):
+    for names in chosen(gathered):
         assert_one_slot_acts_as_many(names)
 
 
 @pytest.mark.parametrize("perturbation", PERTURBATIONS)
-@each_neuron
+@pytest.mark.parametrize("gathered", PERTURBED, ids=name_of)
 def test_one_is_as_many_under_every_perturbation(gathered, perturbation):
     for names in representatives(gathered):
         try:
             perturbed(build(names)[0], perturbation)
         except ConfigError as error:  # without attention, an agent takes the inputs that it was built for
-            assert "pooler=" in str(error)  # noqa: PT017
+            assert "pooler=" in str(error) or build(names)[0].discrete  # noqa: PT017  # buttons are no actuators
             continue
         assert_one_agent_acts_as_many(names, perturbation)
         assert_one_slot_acts_as_many(names, perturbation)
@@ -115,15 +125,17 @@ def assert_precisions_alternate(agent: Agent, world: Any, dtypes: tuple[torch.dt
         assert_same(ours, theirs, COMPILED if compile else 0.0, str(dtype))
 
 
+@each_combination
 @each_neuron
-def test_one_rollout_takes_one_precision_after_the_other(gathered):
-    for names in combinations(gathered):
+def test_one_rollout_takes_one_precision_after_the_other(gathered, chosen):
+    for names in chosen(gathered):
         assert_precisions_alternate(*build(names), (torch.float64, torch.float32), compile=False)
 
 
+@each_combination
 @each_neuron
-def test_a_saved_agent_acts_as_it_did(gathered, tmp_path):
-    for names in combinations(gathered):
+def test_a_saved_agent_acts_as_it_did(gathered, chosen, tmp_path):
+    for names in chosen(gathered):
         agent, world = build(names)
         agent.float()
         write_agent(agent, OmegaConf.to_container(config_of(names)), tmp_path / "agent.safetensors")
@@ -138,9 +150,10 @@ def test_a_saved_agent_acts_as_it_did(gathered, tmp_path):
         assert_same(ours, theirs, 0.0, name_of(names))
 
 
+@each_combination
 @each_neuron
-def test_an_episode_that_is_watched_is_the_one_that_is_rolled_out(gathered):
-    for names in combinations(gathered):
+def test_an_episode_that_is_watched_is_the_one_that_is_rolled_out(gathered, chosen):
+    for names in chosen(gathered):
         agent, world = build(names)
         rollout = DeviceRollout(agent.double(), world, compile=False)
         vector = population_of(agent)[0]
@@ -214,7 +227,7 @@ def test_a_compiled_step_acts_as_the_eager_one_on_slots():
     assert_same(ours, theirs, COMPILED, "on slots")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @needs_compiler
 def test_compiled_is_eager_for_the_ablation_without_memory():
     agent, env = make_agent("+ablation=no_memory", "env.max_steps=60")

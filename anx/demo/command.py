@@ -5,7 +5,6 @@ import logging
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -14,7 +13,7 @@ from lightning import seed_everything
 from omegaconf import DictConfig, OmegaConf
 
 from anx.agent.agent import Agent
-from anx.demo.controls import Controls
+from anx.demo.controls import CONTROLS, Controls
 from anx.demo.gate import LOOPBACK, is_loopback
 from anx.demo.player import Player
 from anx.demo.server import Server
@@ -36,13 +35,16 @@ log = logging.getLogger(__name__)
 
 PROGRAM = "demo"  # the name of its configuration
 
-# The perturbations that the page has controls for, with those that are their arguments.
-CONTROLLED = {
-    "occlude": ("ratio",),
-    "duplicate": ("times",),
-    "noise": ("channels", "sigma"),
-    "shuffle": ("every",),
+# The perturbations that the page has controls for: those of their arguments, and one that switches it on.
+CONTROLLED: dict[str, dict[str, str]] = {
+    "occlude": {"ratio": "ratio"},
+    "duplicate": {"times": "times"},
+    "noise": {"channels": "channels", "sigma": "sigma"},
+    "shuffle": {"every": "every"},
+    "permute_actuators": {},
+    "drop_actuators": {"ratio": "dropped"},
 }
+SWITCHES = {"shuffle": "shuffle", "permute_actuators": "permute"}
 
 
 class Address(NamedTuple):
@@ -86,9 +88,12 @@ def build_stage(config: DictConfig) -> Stage:
         arguments_by_name(config.perturbations).items(), perturbations, strict=True
     ):
         if name in CONTROLLED:
-            values = {key: arguments[key] for key in CONTROLLED[name] if key in arguments}
-            controls = controls.with_values(values, f"perturbations.{name}.")
-            controls = replace(controls, shuffle=controls.shuffle or name == "shuffle")
+            for key, control in CONTROLLED[name].items():
+                if key in arguments:
+                    CONTROLS[control].check(f"perturbations.{name}.{key}", arguments[key])
+                    controls = controls.with_values({control: arguments[key]})
+            if name in SWITCHES:
+                controls = controls.with_values({SWITCHES[name]: True})
         else:
             fixed.append(perturbation)
     world = getattr(rollout.env, "id", option(config, "env").partition("=")[2])  # gymnasium's have one
@@ -113,9 +118,9 @@ def try_out(stage: Stage) -> None:
     """A first step, so that what is missing is said before anybody looks."""
     with closing(stage.open()) as world:
         observation, seed = world.reset(stage.seed)
-        player = Player(stage.agent, stage.vector(), stage.fixed)
+        player = Player(stage.agent, stage.vector(), world.spec, stage.fixed)
         player.begin(stage.controls, seed)
-        world.step(player.think(observation)[1].action)
+        world.step(player.reach(player.think(observation)[1].action))
         if stage.rollout.env.has_pictures:
             world.picture()
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import NamedTuple
 
 from anx.errors import ConfigError
+from anx.perturb.actuators import DropActuators, PermuteActuators
 from anx.perturb.base import Perturbation
 from anx.perturb.inputs import Duplicate, Noise, Occlude, Shuffle
 from anx.seeds import LARGEST
@@ -53,9 +54,10 @@ def may_be(default: object, allowed: Allowed) -> object:
 
 @dataclass(frozen=True)
 class Controls:
-    """What befalls the inputs, in this order: some are missing, come several times, noise joins, all are shuffled.
+    """What befalls the inputs, in this order: some are missing, come several times, noise joins, all are shuffled; and
+    the actions: actuators obey others' components, some do nothing.
 
-    The arguments are those of the perturbations in `anx.perturb.inputs`.
+    The arguments are those of the perturbations in `anx.perturb.inputs` and `anx.perturb.actuators`.
     """
 
     ratio: float = may_be(0.0, Allowed(float, 0, 0.95))  # type: ignore[assignment]  # missing
@@ -65,14 +67,16 @@ class Controls:
     shuffle: bool = may_be(False, Allowed(bool))  # type: ignore[assignment]
     every: int | None = may_be(None, Allowed(int, 1, 10_000, null=True))  # type: ignore[assignment]  # steps
     gain: bool = may_be(True, Allowed(bool))  # type: ignore[assignment]  # what is pooled is scaled for more inputs
+    permute: bool = may_be(False, Allowed(bool))  # type: ignore[assignment]  # the actuators
+    dropped: float = may_be(0.0, Allowed(float, 0, 1))  # type: ignore[assignment]  # of the actuators
     background: str | None = may_be(None, Allowed(str, null=True))  # type: ignore[assignment]
 
-    def with_values(self, values: Mapping[str, object], key: str = "") -> "Controls":
-        """The same with some values set; ConfigError, which names `key` and the control, where one is none."""
+    def with_values(self, values: Mapping[str, object]) -> "Controls":
+        """The same with some values set; ConfigError, which names the control, where one is none."""
         for name, value in values.items():
             if name not in CONTROLS:
                 raise ConfigError(f"{name[:40]} is no control; allowed: {', '.join(CONTROLS)}")
-            CONTROLS[name].check(key + name, value)
+            CONTROLS[name].check(name, value)
         return replace(self, **values)  # type: ignore[arg-type]
 
     def perturbations(self) -> dict[str, Perturbation]:
@@ -82,6 +86,8 @@ class Controls:
             "duplicate": (lambda: Duplicate(self.times)) if self.times > 1 else None,
             "noise": (lambda: Noise(self.channels, self.sigma)) if self.channels else None,
             "shuffle": (lambda: Shuffle(self.every)) if self.shuffle else None,
+            "permute_actuators": PermuteActuators if self.permute else None,
+            "drop_actuators": (lambda: DropActuators(self.dropped)) if self.dropped else None,
         }
         return {name: make() for name, make in offered.items() if make is not None}
 
@@ -96,6 +102,7 @@ CONTROLS: dict[str, Allowed] = {each.name: each.metadata["allowed"] for each in 
 COMMANDS: dict[str, dict[str, Allowed]] = {
     "set": CONTROLS,
     "shuffle": {},  # now
+    "permute": {},  # now
     "pause": {"on": Allowed(bool)},
     "step": {},
     "speed": {"times": Allowed(float, 0.05, 20, null=True)},  # null: as fast as it goes

@@ -3,7 +3,7 @@
 import json
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -66,7 +66,9 @@ def describe_patches(patches: Patches, shape: tuple[int, ...]) -> dict[str, obje
     }
 
 
-def pack(number: int, moment: Moment, tally: Tally, gain: float | None, patches: Patches | None) -> bytes:
+def pack(
+    number: int, moment: Moment, tally: Tally, gain: float | None, patches: Patches | None, drives: Sequence[int] = ()
+) -> bytes:
     """A step as one message: the length of a JSON header (4 bytes, little-endian), that header, then its `parts`.
 
     Args:
@@ -75,6 +77,7 @@ def pack(number: int, moment: Moment, tally: Tally, gain: float | None, patches:
         tally: of its episode.
         gain: what scales the pooled sum now.
         patches: how frames are cut; None of scalars.
+        drives: which actuator each component of the action drives, [A]; -1: none. Empty: each its own.
     """
     attention = attention_to_inputs(moment.attention)
     parts = {"picture": b"" if moment.picture is None else as_image(moment.picture)}
@@ -91,6 +94,7 @@ def pack(number: int, moment: Moment, tally: Tally, gain: float | None, patches:
         "return": tally.total if math.isfinite(tally.total) else None,
         "over": tally.over,
         "action": numbers(moment.action),
+        "drives": list(drives) or list(range(len(moment.action))),
         "inputs": numbers(moment.inputs[:, 0]) if patches is None else [],
         "origins": moment.origins.tolist(),
         "attention": numbers(attention),

@@ -1,4 +1,4 @@
-"""An agent in an episode whose inputs may be disturbed at any time."""
+"""An agent in an episode whose inputs and actions may be disturbed at any time."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,12 +10,13 @@ from torch import Tensor
 from anx.agent.agent import Agent, AgentState, Thought
 from anx.agent.base import State
 from anx.demo.controls import Controls
-from anx.errors import InputsDoNotFitError
+from anx.errors import ConfigError, InputsDoNotFitError
 from anx.internal.pytree import tree_map
 from anx.perturb.base import Perturbation
 from anx.perturb.pipeline import Pipeline
 from anx.population import in_precision_of, with_vector
 from anx.seeds import PERTURBATIONS, derive_seed
+from anx.spec import Spec
 
 
 class Player:
@@ -27,12 +28,14 @@ class Player:
     Args:
         agent: that plays.
         vector: its parameters [D], on the device and in the precision in which it acts.
+        spec: of the world.
         fixed: perturbations that nobody changes, before all others.
     """
 
-    def __init__(self, agent: Agent, vector: Tensor, fixed: Sequence[Perturbation] = ()) -> None:
+    def __init__(self, agent: Agent, vector: Tensor, spec: Spec, fixed: Sequence[Perturbation] = ()) -> None:
         self.agent = with_vector(agent, vector)
         self.vector = vector
+        self.spec = spec
         self.fixed = tuple(fixed)
         self.prepared = self.agent.prepare()
         self._gain: float | None = getattr(self.agent.pooler, "gain", None)  # as the agent was built
@@ -60,9 +63,9 @@ class Player:
             neuron = carried(self.state.neuron, self._blank().neuron, origins, self.origins())
             self.state = self.state._replace(neuron=neuron)
 
-    def shuffle(self) -> None:
-        """Shuffle now; they are shuffled already, at least once."""
-        self.pipeline.redraw(self.names.index("shuffle"))
+    def again(self, name: str) -> None:
+        """A perturbation that is there draws anew, now."""
+        self.pipeline.redraw(self.names.index(name))
 
     def think(self, observation: Tensor) -> tuple[Tensor, Thought]:
         """Observation -> inputs [N', F] as the neurons get them, and how the agent comes to its action: a step."""
@@ -75,6 +78,14 @@ class Player:
     def look(self, observation: Tensor) -> tuple[Tensor, Thought]:
         """The same without a step: nothing changes."""
         return self._think(observation)[:2]
+
+    def reach(self, action: Tensor) -> Tensor:
+        """What of an action [A] reaches the world [A], as things stand."""
+        return self.pipeline.reaching(0, self.spec)(action, self._drawn())
+
+    def drives(self) -> list[int]:
+        """Which actuator each component of an action drives, [A]; -1: none."""
+        return self.pipeline.drives(self._drawn())
 
     def _think(self, observation: Tensor) -> tuple[Tensor, Thought, AgentState]:
         inputs = self.pipeline.batched(0)(observation, self._drawn())
@@ -103,28 +114,29 @@ class Player:
         count, takes = pipeline.num_inputs, getattr(self.agent.pooler, "fixed_inputs", None)
         if takes not in (None, count):
             raise InputsDoNotFitError(f"this agent takes {takes} inputs, not {count}: it can be shuffled only")
+        if (controls.permute or controls.dropped) and (self.spec.discrete or self.spec.action_size < 2):
+            raise ConfigError("here an action is not several numbers: actuators can't be permuted or dropped")
         self.controls, self.pipeline = controls, pipeline
         self.names = [f"fixed {place}" for place in range(len(self.fixed))] + list(ours)
         if self._gain is not None:
-            more = max(1.0, count / pipeline.counts[0]) if controls.gain else 1.0
+            more = max(1.0, count / pipeline.splitter.num_inputs) if controls.gain else 1.0
             setattr(self.agent.pooler, "gain", self._gain / more)  # noqa: B010 (few poolers have one)
 
 
 def without_order(controls: Controls) -> Controls:
-    """The same controls, but for what shuffles and what does nothing to inputs."""
-    return replace(controls, shuffle=False, every=None, gain=True, background=None)
+    """The same controls, but for what shuffles inputs or does nothing to them."""
+    return replace(controls, shuffle=False, every=None, gain=True, permute=False, dropped=0.0, background=None)
 
 
 def kept(names: list[str], before: Pipeline, now: list[str], pipeline: Pipeline) -> tuple[Tensor, ...]:
     """What is drawn now [1, ...] each, or was drawn before by one that still takes and leaves as many inputs."""
     old = {
-        name: (before.counts[place : place + 2], drawn)
-        for place, (name, drawn) in enumerate(zip(names, before.drawn, strict=True))
+        name: (before.sizes[place], drawn) for place, (name, drawn) in enumerate(zip(names, before.drawn, strict=True))
     }
     result = []
     for place, (name, drawn) in enumerate(zip(now, pipeline.drawn, strict=True)):
-        counts, earlier = old.get(name, (None, drawn))
-        result.append(earlier if counts == pipeline.counts[place : place + 2] else drawn)
+        sizes, earlier = old.get(name, (None, drawn))
+        result.append(earlier if sizes == pipeline.sizes[place] else drawn)
     return tuple(result)
 
 

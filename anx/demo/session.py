@@ -50,7 +50,8 @@ class Session:
         self._thread = threading.Thread(target=self._run, name="anx demo", daemon=True)
         self._does: dict[str, Callable[[Values], None]] = {
             "set": self._set,
-            "shuffle": self._shuffle,
+            "shuffle": lambda values: self._again("shuffle", "shuffle"),
+            "permute": lambda values: self._again("permute", "permute_actuators"),
             "pause": self._pause,
             "step": self._step,
             "speed": self._speed,
@@ -92,7 +93,7 @@ class Session:
 
     def _play(self, world: World) -> None:
         self.world = world
-        self.player = Player(self.stage.agent, self.stage.vector(), self.stage.fixed)
+        self.player = Player(self.stage.agent, self.stage.vector(), world.spec, self.stage.fixed)
         self._send({"hello": describe(self.stage, world)})
         self._begin(self.seed)
         while not self._closed.is_set():
@@ -156,7 +157,7 @@ class Session:
         inputs, thought = self.player.think(seen)
         shown = self._is_due()
         picture = self._picture() if shown else None
-        self.observation, reward, ended = self.world.step(thought.action)
+        self.observation, reward, ended = self.world.step(self.player.reach(thought.action))
         step = self.tally.step + 1
         over = "ended" if ended else "time is up" if step == self.world.spec.max_steps else None
         self.tally = Tally(self.seed, step, self.tally.total + float(reward), over)
@@ -178,7 +179,7 @@ class Session:
         self.sent = time.monotonic()
         moment = Moment(observation, inputs, self.player.origins(), *thought, torch.tensor(0.0), picture)
         here: Moment = tree_map_only(Tensor, Tensor.cpu, moment)
-        self._send(pack(self.frames, here, self.tally, self.player.gain, self.patches))
+        self._send(pack(self.frames, here, self.tally, self.player.gain, self.patches, self.player.drives()))
 
     def _tell(self) -> None:
         """How things stand: what a browser shows of its controls."""
@@ -199,12 +200,13 @@ class Session:
         self.controls = controls
         self._changed()
 
-    def _shuffle(self, values: Values) -> None:
-        if self.controls.shuffle:
-            self.player.shuffle()
+    def _again(self, control: str, name: str) -> None:
+        """What a control switches on draws anew, or is switched on."""
+        if self.controls.as_values()[control]:
+            self.player.again(name)
             self._changed()
         else:
-            self._set({"shuffle": True})
+            self._set({control: True})
 
     def _changed(self) -> None:
         self._tell()

@@ -16,7 +16,7 @@ from anx.envs.atari import FPS, FRAMES, SIZE, SKIP, Games
 from anx.envs.base import HostEnvironment, without_pictures
 from anx.envs.extras import missing
 from anx.envs.limits import MOST_PROCESSES, MOST_STEPS, check_counts
-from anx.envs.spaces import Plain
+from anx.envs.spaces import Plain, resting
 from anx.envs.vector import Envs
 from anx.envs.workers import Workers
 from anx.spec import Spec
@@ -151,6 +151,7 @@ def spec_of(env: Plain, id: str) -> Spec:
         actuators=names_of_actions(env, count),
         max_steps=limit,
         discrete=discrete,
+        rest=resting(env.env.action_space),
         fps=float(fps) if isinstance(fps, int | float) and fps > 0 else Spec.fps,
     )
 

@@ -118,6 +118,16 @@ def taking(space: Space[Array]) -> Callable[[Array], Array]:
     return stretched
 
 
+def resting(space: Space[Array]) -> tuple[float, ...]:
+    """What an agent tells each actuator, from -1 to 1, that it takes for 0, or for what is nearest; of buttons none."""
+    if not isinstance(space, Box):
+        return ()
+    check_bounds(space)
+    centre, reach = (space.high + space.low) / 2, (space.high - space.low) / 2
+    zero = np.clip(0, space.low, space.high) - centre
+    return tuple(np.divide(zero, reach, out=np.zeros_like(zero), where=reach > 0).flatten().tolist())
+
+
 def check_bounds(space: Box) -> None:
     """ValueError, unless every action has a least and a greatest value."""
     if not space.is_bounded("both"):

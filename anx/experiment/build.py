@@ -3,7 +3,7 @@
 Sizes that follow from other parts are passed here, so that no config states them: swapping a neuron resizes the pooler.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -45,15 +45,26 @@ def build_part(config: DictConfig, group: str, **others: object) -> Any:
 
 
 def build_perturbations(config: DictConfig, agent: Agent) -> list[Perturbation]:
-    """The perturbations of `config`, in its order; ConfigError unless they leave inputs that the agent can take."""
-    perturbations = []
-    count = agent.splitter.num_inputs
+    """The perturbations of `config`, in its order; ConfigError unless they suit the agent."""
+    perturbations: dict[str, Perturbation] = {}
     for name, each in config.items():
         if each is not None:
             with arguments_of(f"perturbations.{name!s}"):
-                perturbation: Perturbation = instantiate(each)
+                perturbations[str(name)] = instantiate(each)
+    check_perturbations(perturbations.items(), agent)
+    return list(perturbations.values())
+
+
+def check_perturbations(perturbations: Iterable[tuple[str, Perturbation]], agent: Agent) -> None:
+    """ConfigError unless perturbations, each with what it is called, leave inputs and actions that suit the agent."""
+    count = agent.splitter.num_inputs
+    for name, perturbation in perturbations:
+        if perturbation.befalls == "inputs":
+            with arguments_of(f"perturbations.{name}"):
                 count = perturbation.num_inputs(count)
-            perturbations.append(perturbation)
+        elif agent.discrete or agent.action_size < 2:
+            what = f"one of {agent.action_size} buttons" if agent.discrete else "one number"
+            raise ConfigError(f"perturbations.{name} takes an action of several numbers; here it is {what}")
     takes = getattr(agent.pooler, "fixed_inputs", None)  # most poolers take any number
     if takes not in (None, count):
         kind = type(agent.pooler)
@@ -62,7 +73,6 @@ def build_perturbations(config: DictConfig, agent: Agent) -> list[Perturbation]:
             f"{pooler} takes {takes} inputs, the perturbations leave {count}: an agent without attention can be "
             "shuffled, but not evaluated under duplicate, noise or occlude"
         )
-    return perturbations
 
 
 def build_rollout(config: DictConfig) -> tuple[Agent, Rollout]:

@@ -80,7 +80,7 @@ class Parts:
         agent: what learns.
         rollout: lets it act.
         optimizer: what `optimizer=` chooses, but for its first argument: parameters -> torch optimizer, or D -> solver.
-        perturbations: of the inputs in training.
+        perturbations: of the inputs, and of the actions, in training.
         seed: of the run.
         agent_config: what builds the agent, kept in its checkpoints.
         run_config: what else has to be the same for a run to go on from them.

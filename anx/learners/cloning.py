@@ -87,6 +87,8 @@ class Cloning(Learner):
         if batch_size > len(data):
             raise ValueError(f"batch_size={batch_size} must be at most {len(data)}, the lessons that there are")
         check_fits(data, parts)
+        if any(each.befalls != "inputs" for each in parts.perturbations):
+            raise ConfigError("perturbations of actuators have no place in cloning; allowed: those of the inputs")
         check_loss(loss, target, parts.agent.discrete)
         self.data = data
         self.batch_size = batch_size

@@ -55,7 +55,7 @@ class Rollout(ABC):
             population: P candidates, D parameters each, on the device and in the precision in which they act.
             episodes: R.
             seed: of the episodes; the same seed gives the same ones.
-            perturbations: of the inputs, in this order.
+            perturbations: of the inputs and of the actions, in this order.
             training: whether it is training.
             candidates: P, or, of a part of a generation, the generation's.
             group: each candidate's [P], from 0. Those of one group play the same episodes, those of another others: the

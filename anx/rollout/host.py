@@ -112,7 +112,7 @@ class HostRollout(Rollout):
         with torch.inference_mode():  # a thread's own
             agent = copy_like(self.agent, jobs.population)
             step = self._step(agent, perturbations, jobs.population.dtype, compiled)
-            playing = [Slots(agent, step, self.env.spec.max_steps, envs, jobs, perturbations) for envs in group]
+            playing = [Slots(agent, step, self.env.spec, envs, jobs, perturbations) for envs in group]
             for slots in playing:
                 slots.act()
             while playing and not stop.is_set():

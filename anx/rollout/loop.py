@@ -23,13 +23,13 @@ BatchStep: TypeAlias = Callable[[Own, tuple[Tensor, ...], Carried[State]], Carri
 
 def make_step(agent: Agent, env: TorchEnvironment[State], pipeline: Pipeline) -> BatchStep[State]:
     """One step of a batch [B, T]: `step(parameters [B, ...], drawn [B, T, ...], carried) -> carried`."""
-    sense, act = pipeline.batched(2), vectorise(agent)
+    sense, act, reach = pipeline.batched(2), vectorise(agent), pipeline.reaching(2, env.spec)
 
     def step(parameters: Own, drawn: tuple[Tensor, ...], carried: Carried[State]) -> Carried[State]:
         before, state, total, steps, alive = carried
         inputs = sense(env.observe(before), drawn)  # [B, T, N, F]
         action, state = act(*parameters, inputs, state)
-        after, reward, done = env.step(before, action)
+        after, reward, done = env.step(before, reach(action, drawn))
         total = total + torch.where(alive, reward, 0).to(total.dtype)
         return returned_as(after, before, "env.step"), state, total, steps + alive, alive & ~done
 

@@ -35,7 +35,7 @@ class Rolling(Generic[State]):
         population: [P, D].
         episodes: R.
         seed: of the episodes.
-        perturbations: of the inputs.
+        perturbations: of the inputs and of the actions.
         threads: on the CPU.
         group: of each candidate [P], or None (see `Rollout.__call__`).
         groups: that there are in all, or None (see `Rollout.__call__`).

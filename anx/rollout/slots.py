@@ -17,6 +17,7 @@ from anx.perturb.pipeline import Pipeline
 from anx.population import in_precision_of
 from anx.progress import advance
 from anx.rollout.jobs import Jobs, Own
+from anx.spec import Spec
 
 Drawn: TypeAlias = tuple[Tensor, ...]  # [B, 1, ...] each, what a perturbation has drawn
 # `step(parameters [B, ...], drawn, observation [B, 1, ...], state [B, 1, ...])` -> action [B, 1, A], state
@@ -29,24 +30,24 @@ class Slots:
     Args:
         agent: whose states they start from.
         agent_step: the agent's step, for all slots at once.
-        max_steps: after which an episode ends.
+        spec: of the environment.
         envs: the vector environment.
         jobs: where the slots take jobs from and write what they came to.
-        perturbations: of the inputs.
+        perturbations: of the inputs and of the actions.
     """
 
     def __init__(
         self,
         agent: Agent,
         agent_step: Step,
-        max_steps: int,
+        spec: Spec,
         envs: SplitStep,
         jobs: Jobs,
         perturbations: Sequence[Perturbation],
     ) -> None:
         self.agent = agent
         self.agent_step = agent_step
-        self.max_steps = max_steps
+        self.max_steps = spec.max_steps
         self.envs = envs
         self._to_space = into(envs.single_action_space)
         self.jobs = jobs
@@ -56,6 +57,7 @@ class Slots:
         self.start = np.ones(slots, dtype=bool)  # slots whose job is new
         self.step = np.zeros(slots, dtype=np.int64)
         self.pipeline = [self._pipeline(0) for _ in range(slots)]
+        self._reach = self.pipeline[0].reaching(2, spec)
         self.drawn: Drawn = ()  # [slots, 1, ...] each
         self.blank = tree_map(
             lambda x: in_precision_of(jobs.population, x), agent.initial_state(self.pipeline[0].num_inputs)
@@ -79,7 +81,7 @@ class Slots:
             self.drawn = tuple(torch.stack(each).to(jobs.population.device) for each in every)
         observation = torch.from_numpy(self.observation).to(jobs.population.device).unsqueeze(1)
         action, self.state = self.agent_step(self.own, self.drawn, observation, self.state)  # [slots, 1, A]
-        self.envs.step_async(self._to_space(action[:, 0]))
+        self.envs.step_async(self._to_space(self._reach(action, self.drawn)[:, 0]))
 
     def _start(self) -> None:
         # A component may return a state whose numbers share their memory, with one another or with something else.

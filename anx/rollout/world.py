@@ -142,7 +142,7 @@ def watch(
     with closing(opened()) as world:
         observation, own_seed = world.reset(seed)
         pipeline = Pipeline(agent, perturbations, 1, own_seed)
-        sense, prepared = pipeline.batched(0), agent.prepare()
+        sense, reach, prepared = pipeline.batched(0), pipeline.reaching(0, world.spec), agent.prepare()
         state = tree_map(partial(in_precision_of, vector), agent.initial_state(pipeline.num_inputs))
         for t in range(world.spec.max_steps):
             pipeline.draw(t)
@@ -150,7 +150,7 @@ def watch(
             inputs = sense(observation, drawn)
             picture = world.picture() if pictures else None
             thought, state = agent.explain(prepared, inputs.to(vector.dtype), state)
-            seen, (observation, reward, over) = observation, world.step(thought.action)
+            seen, (observation, reward, over) = observation, world.step(reach(thought.action, drawn))
             yield Moment(seen, inputs, pipeline.origins(drawn), *thought, reward, picture)
             if over:
                 break

@@ -11,7 +11,7 @@ from anx.errors import ConfigError
     [
         ("", "a message must be JSON"),
         ("[" * 5000, "a message must be JSON"),
-        ("[1]", 'a message must be {"do": one of set, shuffle, pause'),
+        ("[1]", 'a message must be {"do": one of set, shuffle, permute, pause'),
         ('{"do": ["set"]}', 'a message must be {"do": one of'),
         ('{"do": "format"}', 'a message must be {"do": one of'),
         ('{"do": "set", "colour": 1}', "set: colour is unknown; allowed: ratio, times, channels"),
@@ -43,6 +43,8 @@ def test_a_command_is_read_with_its_values():
 
 def test_only_perturbations_that_do_something_are_there_in_their_order():
     assert Controls().perturbations() == {}
-    all_of_them = Controls(ratio=0.2, times=2, channels=1, shuffle=True, every=7).perturbations()
-    assert list(all_of_them) == ["occlude", "duplicate", "noise", "shuffle"]
-    assert all_of_them["shuffle"].every == 7
+    all_of_them = Controls(ratio=0.2, times=2, channels=1, shuffle=True, every=7, permute=True, dropped=0.5)
+    perturbations = all_of_them.perturbations()
+    assert list(perturbations) == ["occlude", "duplicate", "noise", "shuffle", "permute_actuators", "drop_actuators"]
+    assert perturbations["shuffle"].every == 7
+    assert perturbations["drop_actuators"].ratio == 0.5

@@ -123,6 +123,10 @@ def test_a_person_watches_and_disturbs_an_agent(server, browser, capsys):
     page.press("s")
     page.until(f"String(demo.latest.origins) !== '{order}' || (document.getElementById('shuffle').click(), false)")
 
+    # Cart-pole has one force: there is nothing to permute, and the key for it does nothing.
+    assert page("document.getElementById('actuators-row').hidden")
+    page.press("p", "d")
+
     # One more missing, two copies each, one of noise; then undone.
     page.press("m", "c", "v")
     page.until("demo.state.ratio === 0.2 && demo.state.times === 2 && demo.state.channels === 1")

@@ -1,18 +1,23 @@
 import pytest
 import torch
+from combinations import build
 from demo_stages import make_stage
 
 from anx.demo.controls import Controls
 from anx.demo.player import Player, carried
+from anx.demo.stage import Stage
 from anx.errors import ConfigError
+from anx.perturb.actuators import DropActuators, PermuteActuators
 from anx.perturb.inputs import Duplicate, Noise, Shuffle
+from anx.rollout.device import DeviceRollout
 
 
 def play(stage, controls, seed=0, steps=12, then=lambda player: None):
     """What an agent does [steps, A]; `then` happens after half of it."""
     actions = []
     with torch.inference_mode():
-        world, player = stage.open(), Player(stage.agent, stage.vector())
+        world = stage.open()
+        player = Player(stage.agent, stage.vector(), world.spec)
         observation, own = world.reset(seed)
         player.begin(controls, own)
         for step in range(steps):
@@ -20,7 +25,7 @@ def play(stage, controls, seed=0, steps=12, then=lambda player: None):
                 then(player)
             _, thought = player.think(observation)
             actions.append(thought.action)
-            observation, _, _ = world.step(thought.action)
+            observation, _, _ = world.step(player.reach(thought.action))
     return torch.stack(actions), player
 
 
@@ -57,7 +62,7 @@ def test_shuffled_within_an_episode_neurons_hear_other_senses_than_they_remember
     before = player.origins().tolist()
     orders = set()
     for _ in range(20):
-        player.shuffle()
+        player.again("shuffle")
         orders.add(tuple(player.origins().tolist()))
     assert len(orders) > 5
     assert sorted(before) == [0, 1, 2, 3, 4]
@@ -106,3 +111,36 @@ def test_an_agent_that_has_a_place_for_each_input_can_only_be_shuffled():
         player.disturb(Controls(channels=2))
     player.disturb(Controls())
     assert player.gain is None
+
+
+def stage_of_two_actuators():
+    agent, world = build(("scalar", "lstm", "attention", "linear", "linear"))
+    return Stage("test", None, agent, DeviceRollout(agent, world, compile=False))
+
+
+def test_with_actuators_permuted_and_dropped_an_episode_is_the_one_that_is_filmed_to_the_bit():
+    stage = stage_of_two_actuators()
+    played, player = play(stage, Controls(shuffle=True, permute=True, dropped=0.5), seed=0, steps=3)
+    expected = watched(stage, [Shuffle(), PermuteActuators(), DropActuators(0.5)], steps=3)
+    assert torch.equal(played[: len(expected)], expected)
+    assert sorted(player.drives()) in ([-1, 0], [-1, 1])
+
+
+def test_actuators_are_permuted_anew_and_let_be_within_an_episode():
+    _, player = play(stage_of_two_actuators(), Controls(permute=True), steps=1)
+    neurons = player.state.neuron
+    drives = set()
+    for _ in range(20):
+        player.again("permute_actuators")
+        drives.add(tuple(player.drives()))
+    assert drives == {(0, 1), (1, 0)}
+    player.disturb(Controls())
+    assert player.drives() == [0, 1]
+    assert all(torch.equal(*each) for each in zip(neurons, player.state.neuron, strict=True))
+
+
+@pytest.mark.parametrize("controls", [Controls(permute=True), Controls(dropped=0.5)])
+def test_one_force_can_not_be_permuted(controls):
+    _, player = play(make_stage(), Controls(), steps=1)
+    with pytest.raises(ConfigError, match="here an action is not several numbers"):
+        player.disturb(controls)

@@ -27,7 +27,7 @@ HOMES = {
     "cluster": "anx.cluster",
     "optimizer": ("anx.solvers", "torch.optim"),
     "learner": "anx.learners",
-    "perturbations": "anx.perturb.inputs",
+    "perturbations": "anx.perturb",
 }
 EXPERIMENTS = [path.stem for path in (CONFIGS / "experiment").glob("*.yaml")]
 BUDGETS = [path.stem for path in (CONFIGS / "budget").glob("*.yaml")]

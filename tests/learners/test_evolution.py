@@ -20,7 +20,7 @@ from anx.rollout.device import DeviceRollout
 from anx.seeds import TEST, TRAINING, VALIDATION, derive_seed
 from anx.solvers.cmaes import CMAES
 
-SMALL = ["+budget=smoke", "env.max_steps=60", "logger=csv", "callbacks.pictures=null"]
+SMALL = ["+budget=smoke", "env.max_steps=20", "logger=csv", "callbacks.pictures=null"]
 
 
 def run(folder, *overrides):

@@ -62,9 +62,11 @@ def assert_as_recorded(folder, config, run):
     [
         ("cartpole", ["+experiment=cartpole"], None),
         ("cartpole_published", ["+experiment=cartpole", "+ablation=published_layout", "optimizer=cmaes"], None),
-        pytest.param("ant", ["+experiment=ant", "+ablation=published_layout"], "pybullet", marks=pytest.mark.slow),
-        pytest.param("pong", ["+experiment=pong"], "ale_py", marks=pytest.mark.slow),
-        pytest.param("car_racing", ["+experiment=car_racing"], "envpool", marks=pytest.mark.slow),
+        pytest.param(
+            "ant", ["+experiment=ant", "+ablation=published_layout"], "pybullet", marks=pytest.mark.exhaustive
+        ),
+        pytest.param("pong", ["+experiment=pong"], "ale_py", marks=pytest.mark.exhaustive),
+        pytest.param("car_racing", ["+experiment=car_racing"], "envpool", marks=pytest.mark.exhaustive),
     ],
 )
 def test_a_smoke_run_gives_the_numbers_of_before(tmp_path, run, overrides, module):
@@ -83,6 +85,7 @@ def test_the_first_generations_of_the_default_run_give_the_numbers_of_before(tmp
     assert_as_recorded(tmp_path, config, "default")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("other", ["optimizer.seed=1", "learner.rollouts=3"])
 def test_the_numbers_would_notice_another_run(tmp_path, other):
     config = compose("+experiment=cartpole", "+budget=smoke", *SMALL, f"run_dir={tmp_path}", other)
@@ -91,6 +94,7 @@ def test_the_numbers_would_notice_another_run(tmp_path, other):
         assert_as_recorded(tmp_path, config, "cartpole")
 
 
+@pytest.mark.exhaustive
 def test_the_numbers_would_notice_another_order_of_the_parameters(tmp_path, monkeypatch):
     monkeypatch.setattr(anx.learners.evolution, "in_order", lambda agent: dict(reversed([*in_order(agent).items()])))
     config = compose("+experiment=cartpole", "+budget=smoke", *SMALL, f"run_dir={tmp_path}")

@@ -11,7 +11,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
-NOTEBOOK = "quickstart"  # docs/quickstart.ipynb becomes a page
+NOTEBOOKS = ("quickstart", "ablation")  # docs/quickstart.ipynb becomes a page, quickstart.md
 
 # What stands in a page where the rest of it is generated.
 GENERATED = {
@@ -21,11 +21,12 @@ GENERATED = {
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """The notebook as a page, and a page for each file outside of docs/ that a page leads to."""
-    text, pictures = notebook.page(ROOT / "docs" / f"{NOTEBOOK}.ipynb")
-    files.append(File.generated(config, f"{NOTEBOOK}.md", content=text))
-    for name, picture in pictures.items():
-        files.append(File.generated(config, name, content=picture))
+    """The notebooks as pages, and a page for each file outside of docs/ that a page leads to."""
+    for each in NOTEBOOKS:
+        text, pictures = notebook.page(ROOT / "docs" / f"{each}.ipynb")
+        files.append(File.generated(config, f"{each}.md", content=text))
+        for name, picture in pictures.items():
+            files.append(File.generated(config, name, content=picture))
     for uri, content in repository.pages(ROOT).items():
         files.append(File.generated(config, uri, content=content))
     return files
@@ -36,4 +37,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     for marker, generate in GENERATED.items():
         if marker in markdown:
             markdown = markdown.replace(marker, generate())
-    return repository.relinked(markdown, page.file.src_uri, ROOT).replace(f"{NOTEBOOK}.ipynb", f"{NOTEBOOK}.md")
+    markdown = repository.relinked(markdown, page.file.src_uri, ROOT)
+    for each in NOTEBOOKS:
+        markdown = markdown.replace(f"{each}.ipynb", f"{each}.md")
+    return markdown

@@ -19,6 +19,9 @@ export function begin(sender, told) {
   byId("fixed").hidden = !fixed;
   byId("fixed").textContent = fixed ? `This agent takes ${hello.fixed_inputs} inputs, no more and no fewer: it can only be shuffled.` : "";
   byId("gain-row").hidden = hello.gain === null || fixed;
+  byId("actuators-row").hidden = hello.discrete || hello.actuators.length < 2;
+  byId("dropped").max = byId("actuators-row").hidden ? 0 : hello.actuators.length;
+  byId("dropped").disabled = byId("actuators-row").hidden;
   byId("background-row").hidden = !hello.backgrounds.length;
   const names = hello.backgrounds.map((name) => Object.assign(document.createElement("option"), { value: name, textContent: name }));
   byId("background").replaceChildren(byId("background").options[0], ...names);
@@ -36,6 +39,8 @@ export function show(told) {
   value("times", state.times, (shown) => ["one each", "two each", "three each", "four each"][shown - 1]);
   value("channels", state.channels, (shown) => shown || "none");
   value("sigma", state.sigma, (shown) => `σ ${Number(shown).toFixed(2)}`);
+  value("dropped", Math.round(state.dropped * hello.actuators.length), (shown) => shown ? `${shown} of ${hello.actuators.length}` : "none");
+  byId("own").disabled = !state.permute;
   byId("gain").checked = state.gain;
   byId("background").value = state.background ?? "";
   byId("undisturb").disabled = !disturbed(state);
@@ -48,12 +53,14 @@ export function inWords(told) {
   if (told.times > 1) parts.push(`${told.times} copies`);
   if (told.channels) parts.push(`${told.channels} of noise`);
   if (told.shuffle) parts.push(told.every ? `shuffled every ${told.every}` : "shuffled");
+  if (told.permute) parts.push("actuators permuted");
+  if (told.dropped) parts.push(`${Math.round(told.dropped * hello.actuators.length)} do nothing`);
   if (told.background) parts.push(`before ${told.background}`);
   return parts.join(", ") || "in order";
 }
 
 function disturbed(told) {
-  return Boolean(told.ratio || told.times > 1 || told.channels || told.shuffle || told.background);
+  return inWords(told) !== "in order";
 }
 
 /** A share of the inputs as the slider has it: how many, or of patches how many per cent; and back. */
@@ -85,15 +92,18 @@ slides("ratio", (shown) => ({ ratio: ratioOf(shown) }));
 slides("times", (times) => ({ times }));
 slides("channels", (channels) => ({ channels }));
 slides("sigma", (sigma) => ({ sigma }));
+slides("dropped", (shown) => ({ dropped: shown / hello.actuators.length }));
 byId("gain").addEventListener("change", () => set({ gain: byId("gain").checked }));
 byId("background").addEventListener("change", () => set({ background: byId("background").value || null }));
 byId("every").addEventListener("change", () => set({ shuffle: true, every: Number(byId("every").value) || null }));
 byId("speed").addEventListener("change", () => send({ do: "speed", times: Number(byId("speed").value) || null }));
 
-const undone = { ratio: 0, times: 1, channels: 0, sigma: 0.1, shuffle: false, every: null, background: null };
+const undone = { ratio: 0, times: 1, channels: 0, sigma: 0.1, shuffle: false, every: null, permute: false, dropped: 0, background: null };
 const actions = {
   shuffle: () => send({ do: "shuffle" }),
   order: () => set({ shuffle: false, every: null }),
+  permute: () => { if (!byId("actuators-row").hidden) send({ do: "permute" }); },
+  own: () => set({ permute: false }),
   undisturb: () => set(undone),
   pause: () => send({ do: "pause", on: !state.paused }),
   one: () => send({ do: "step" }),
@@ -128,6 +138,7 @@ function nextBackground() {
 const keys = {
   s: actions.shuffle, o: actions.order, 0: actions.undisturb, " ": actions.pause, ".": actions.one,
   r: () => send({ do: "restart", seed: null }), n: () => send({ do: "restart", seed: (state.seed + 1) % 2 ** 32 }),
+  p: actions.permute, d: () => more("dropped"),
   m: () => more("ratio"), c: () => more("times"), v: () => more("channels"), b: nextBackground,
   "+": () => faster(1), "=": () => faster(1), "-": () => faster(-1),
 };

@@ -24,7 +24,7 @@ export function drawMosaic(frame, parts, hello) {
   context.imageSmoothingEnabled = false;
   context.drawImage(tiles, 0, (height - tiles.height * scale) / 2, tiles.width * scale, tiles.height * scale);
   const action = Math.max(columns * cell * scale + 24, width - 150);
-  drawActions(context, frame.action, hello, { action }, width, height);
+  drawActions(context, frame, hello, { action }, width, height);
 }
 
 function paintTiles(pixels, count, rows, columns, size, coloured, attended) {

@@ -66,7 +66,7 @@ export function drawWiring(frame, parts, hello, now) {
     drawSense(context, isNoise ? "noise" : names[place], shown, row(place, count), x, font);
   }
   drawCode(context, parts.latent, hello.latent, x, height);
-  drawActions(context, frame.action, hello, x, width, height);
+  drawActions(context, frame, hello, x, width, height);
 }
 
 function drawHead(context, x, narrow) {
@@ -158,16 +158,18 @@ function drawCode(context, latent, [rows, columnsOf], x, height) {
     }
 }
 
-/** One bar an actuator, or the button that is pressed. */
-export function drawActions(context, action, hello, x, width, height) {
+/** One bar a component of the action, with the actuator that it drives, if any; or the button that is pressed. */
+export function drawActions(context, { action, drives }, hello, x, width, height) {
   const count = action.length, room = Math.min(44, (height - 12) / count), top = (height - room * count) / 2;
   const left = x.action, wide = width - left - 2;
   context.textAlign = "left";
   context.font = `${Math.max(8, Math.min(12, room * 0.36))}px system-ui, sans-serif`;
   action.forEach((value, place) => {
     const y = top + place * room, bar = Math.max(3, Math.min(10, room * 0.3));
-    context.fillStyle = colour("faint");
-    if (room > 14) context.fillText(shortened(context, hello.actuators[place], wide), left, y + room * 0.3);
+    const driven = drives ? drives[place] : place, name = driven < 0 ? "nothing" : hello.actuators[driven];
+    context.globalAlpha = driven < 0 ? 0.4 : 1;
+    context.fillStyle = driven === place || driven < 0 ? colour("faint") : colour("warm");
+    if (room > 14) context.fillText(shortened(context, name, wide), left, y + room * 0.3);
     const at = y + room * (room > 14 ? 0.68 : 0.5);
     context.fillStyle = colour("line");
     context.fillRect(left, at - bar / 2, wide, bar);
@@ -177,9 +179,10 @@ export function drawActions(context, action, hello, x, width, height) {
       return;
     }
     const within = Math.max(-1, Math.min(1, value || 0));
-    if (hello.one_sided[place]) {
+    if (hello.one_sided[driven]) {
       context.fillStyle = colour("warm");
       context.fillRect(left, at - bar / 2, Math.max(1, ((within + 1) * wide) / 2), bar);
     } else context.fillRect(left + wide / 2 + Math.min(0, (within * wide) / 2), at - bar / 2, Math.max(1, (Math.abs(within) * wide) / 2), bar);
   });
+  context.globalAlpha = 1;
 }

@@ -69,6 +69,7 @@ class CarRacing(HostEnvironment):
             actuators=("steering", "gas", "brake"),
             max_steps=max_steps,
             fps=50,
+            rest=(0.0, -1.0, -1.0),
         )
 
     def make(self, slots: int, training: bool, pictures: bool = False) -> Cars:
