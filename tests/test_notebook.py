@@ -13,7 +13,8 @@ NOTEBOOKS = {
         {
             "EPISODES = 50": "EPISODES = 3",
             "(0, 1)": "(0,)",
-            '("anx:cartpole")': '("anx:cartpole", "env.max_steps=200")',
+            "env.max_steps=200": "env.max_steps=20",
+            '("anx:cartpole")': '("anx:cartpole", "env.max_steps=50")',
         },
         "no memory, seed 0 |",
     ),
