@@ -12,7 +12,7 @@ from hydra.core.override_parser.types import ChoiceSweep, QuotedString
 from omegaconf import DictConfig, OmegaConf
 
 from anx.experiment.config.own_configs import config_folder
-from anx.experiment.config.parts import AGENT_KEYS
+from anx.experiment.config.parts import AGENT_KEYS, OPTION
 from anx.experiment.config.values import difference
 from anx.experiment.files.trust import check_agent_config
 from anx.experiment.files.weights import read_weights
@@ -21,7 +21,6 @@ log = logging.getLogger(__name__)
 
 EVALUATION = "evaluate"  # the configuration of an agent that is described on the command line
 OF_FILE = f"{EVALUATION}_weights"  # the same, of one that is described by its file
-OPTION = "weights"  # what a file says of a part, as an option of that part's group
 
 
 def find_base(path: object, trust: Any, experiment: object, program: str = EVALUATION) -> str:

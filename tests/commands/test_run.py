@@ -58,7 +58,7 @@ def test_help_lists_the_groups_and_the_keys(command):
         assert part in printed
     assert "+experiment=pong" in printed
     printed = command("evaluate", "--help")
-    assert "perturbations: duplicate, noise, occlude, shuffle" in printed
+    assert "perturbations: drop_actuators, duplicate, noise, occlude, permute_actuators, shuffle" in printed
 
 
 def test_no_module_has_the_name_of_one_of_pythons():

@@ -7,8 +7,11 @@ import yaml
 from conftest import compose
 
 from anx.errors import ConfigError
+from anx.experiment.compose import store_as_it_was
 from anx.experiment.config.messages import config_errors
 from anx.experiment.config.own_configs import config_folder
+from anx.experiment.file_base import store_base
+from anx.experiment.files.weights import read_weights
 
 FOLDER = Path(config_folder())
 
@@ -54,3 +57,11 @@ def test_an_unknown_choice_of_any_group_says_what_is_allowed(group, program, oth
 @pytest.mark.parametrize("given", ["teacher=null", "cluster=null", "learner=cloning data=null"])
 def test_a_group_that_may_be_empty_can_be_left_so(given):
     assert compose(*given.split()).get(given.split()[-1].removesuffix("=null")) is None
+
+
+def test_what_a_file_says_of_a_part_is_not_offered_as_a_choice():
+    with store_as_it_was():
+        store_base(read_weights("anx:cartpole").config, "weights=anx:cartpole")
+        with pytest.raises(ConfigError) as refused, config_errors():
+            compose("head=nosuch")
+    assert str(refused.value) == "head=nosuch is unknown; allowed: linear, shared"

@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from anx.errors import ConfigError, LostError
 from anx.experiment.config.command_line import override
+from anx.experiment.config.parts import OPTION
 
 # What a component's constructor raises when a value in its config is wrong.
 MENDABLE = (ValueError, TypeError, ImportError, OverflowError)
@@ -82,7 +83,7 @@ def one_line(error: BaseException) -> str:
 def options_of(group: str, error: BaseException) -> list[str]:
     """The options of a group in which Hydra missed one: it lists them, or says where it searched."""
     if options := getattr(error, "options", None):
-        return list(options)
+        return [each for each in options if each != OPTION]
     folders = re.findall(r"path=file://(.+)", str(error))
     return sorted({path.stem for folder in folders for path in Path(folder, group).glob("*.yaml")})
 

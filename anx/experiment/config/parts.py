@@ -11,6 +11,8 @@ from anx.errors import ConfigError
 # The parts of a configuration that say what an agent is: what its weights need to be understood.
 AGENT_KEYS = ("env", "agent", "splitter", "neuron", "pooler", "policy", "head", "rollout")
 
+OPTION = "weights"  # of each of these parts' groups: what the file says of it that an agent is read from
+
 ARGUMENT = re.compile(r"\w+(\.\w+)*=")  # what an error about an argument begins with
 
 
