@@ -157,8 +157,8 @@ class Stage:
 
 
 def remind(teacher: Teacher, lessons: Dataset[Lesson]) -> None:
-    """Tell a teacher what it has said before this process."""
-    for index in range(len(cast(Sized, lessons))):
+    """Tell a teacher what it has said before this process; the lessons are read for one that needs to know only."""
+    for index in range(len(cast(Sized, lessons)) if teacher.recalls else 0):
         lesson = lessons[index]
         counts = lesson.weights > 0
         observations, previous, scores = (each[counts] for each in lesson[:3])

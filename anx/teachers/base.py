@@ -24,6 +24,7 @@ class Teacher(ABC):
     """Says what to do. What it remembers of a slot's episode begins anew where `seen.start` says so."""
 
     reads_memory: bool = False  # whether it needs `seen.memory`
+    recalls: bool = False  # whether what it says depends on what it said in episodes before
 
     @abstractmethod
     def __call__(self, seen: Seen) -> Tensor:
@@ -31,4 +32,4 @@ class Teacher(ABC):
 
     def recall(self, observations: Array, previous_actions: Tensor, scores: Tensor) -> None:  # noqa: B027
         """Take note of what it said before this process: to observations [T, ...] after actions [T, A], scores [T, A].
-        A recording or a training that goes on tells it; most teachers need not know."""
+        A recording or a training that goes on tells one that `recalls`; most teachers need not know."""

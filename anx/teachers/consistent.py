@@ -29,6 +29,8 @@ class Consistent(Teacher):
         still: whether patches count in which nothing moves: a student hardly sees them, since they share its attention.
     """
 
+    recalls = True
+
     def __init__(
         self, env: Specified, *, teacher: Callable[[Specified], Teacher], patch: int = 6, still: bool = True
     ) -> None:
