@@ -19,8 +19,10 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import psutil
@@ -36,7 +38,9 @@ from anx.population import num_parameters
 
 P, R = 256, 16  # the paper's population
 CANDIDATES = 4  # of a chunk, where one is timed
+LONG_ENOUGH = 2  # seconds, for a measurement
 BANDWIDTH = 125e6  # bytes a second: one gigabit
+T = TypeVar("T")
 WORKERS = (1, 2, 16, 64, 256, 1000, 10000)
 PAYS = 0.5  # of the workers' time that has to be of use
 
@@ -76,11 +80,14 @@ def busy() -> float:
 def seconds_a_step(task: Task) -> float:
     """What a step of one episode costs one core."""
     agent, rollout = build(*task.overrides, f"env.max_steps={task.measured}")
-    population = population_around(torch.zeros(num_parameters(agent)), CANDIDATES, task.spread)
-    for seed in range(2):  # the first one compiles and starts environments
-        start = busy()
-        steps = int(rollout(population, R, seed, training=True, candidates=P).steps.sum())
-        seconds = busy() - start
+    population = population_around(torch.zeros(num_parameters(agent)), P, task.spread)
+    chunks = population.split(CANDIDATES)
+    rollout(chunks[0], R, 0, training=True, candidates=P)  # compiles and starts environments
+    steps, turn, start, computed = 0, 0, time.perf_counter(), busy()
+    while time.perf_counter() - start < LONG_ENOUGH:
+        steps += int(rollout(chunks[turn % len(chunks)], R, turn, training=True, candidates=P).steps.sum())
+        turn += 1
+    seconds = busy() - computed
     rollout.close()
     return seconds / steps
 
@@ -154,30 +161,43 @@ def rows(measured: dict[str, Costs]) -> Iterator[str]:
         yield f"| {name} | {' | '.join(cells)} |"
 
 
+def with_cores(count: int, function: Callable[..., T], *arguments: object) -> T:
+    """What a function returns in a process of its own that has so many cores, as all have that it starts: a worker
+    steps environments in further ones."""
+    cores = set(sorted(os.sched_getaffinity(0))[:count])
+    with ProcessPoolExecutor(1, get_context("spawn"), os.sched_setaffinity, (0, cores)) as pool:
+        return pool.submit(function, *arguments).result()
+
+
 def validate(name: str, costs: Costs) -> None:
-    """A generation with one worker and with two, beside the model."""
+    """A generation with one worker and with two, one core each, beside the model."""
     task = TASKS[name]
     chunks = validated(task, costs)
-    candidates = CANDIDATES * chunks
     for workers in (1, 2):
-        overrides = [*task.overrides, f"env.max_steps={task.measured}", "cluster=local", f"cluster.chunk={CANDIDATES}"]
-        with initialize_config_dir(config_folder(), version_base="1.3"):
-            config = compose("config", overrides=["run_dir=none", *overrides, f"cluster.workers={workers}"])
-        agent, here = build_rollout(config)
-        rollout = on_cluster(config, here)
-        population = population_around(torch.zeros(num_parameters(agent)), candidates, task.spread)
-        taken = []
-        for turn in range(4):  # the first one compiles and starts environments, in the second all workers are there
-            start = time.perf_counter()
-            achieved = rollout(population, R, 1, training=True)
-            taken.append(time.perf_counter() - start)
-            say(f"{name}, {workers} workers: generation {turn + 1} of 4 took {taken[-1]:.1f} s")
-        rollout.close()
-        steps = float(achieved.steps.double().mean())
-        model = chunks * costs.task + chunks / workers * CANDIDATES * R * steps * costs.step
+        taken, steps = with_cores(workers, seconds_of_generation, name, workers, chunks)
+        model = chunks * costs.task + steps * costs.step / workers
         print(
-            f"{name} {candidates} x {R}, {workers} workers: {min(taken[2:]):.2f} s, the model {model:.2f} s", flush=True
+            f"{name} {CANDIDATES * chunks} x {R}, {workers} workers: {taken:.2f} s, the model {model:.2f} s", flush=True
         )
+
+
+def seconds_of_generation(name: str, workers: int, chunks: int) -> tuple[float, int]:
+    """Of the faster of two, with so many workers, and its steps."""
+    task = TASKS[name]
+    overrides = [*task.overrides, f"env.max_steps={task.measured}", "cluster=local", f"cluster.chunk={CANDIDATES}"]
+    with initialize_config_dir(config_folder(), version_base="1.3"):
+        config = compose("config", overrides=["run_dir=none", *overrides, f"cluster.workers={workers}"])
+    agent, here = build_rollout(config)
+    rollout = on_cluster(config, here)
+    population = population_around(torch.zeros(num_parameters(agent)), CANDIDATES * chunks, task.spread)
+    taken = []
+    for turn in range(4):  # the first one compiles and starts environments, in the second all workers are there
+        start = time.perf_counter()
+        achieved = rollout(population, R, 1, training=True)
+        taken.append(time.perf_counter() - start)
+        say(f"{name}, {workers} workers: generation {turn + 1} of 4 took {taken[-1]:.1f} s")
+    rollout.close()
+    return min(taken[2:]), int(achieved.steps.sum())
 
 
 def validated(task: Task, costs: Costs) -> int:
@@ -192,16 +212,11 @@ def measure(name: str) -> Costs:
     """All costs of one task; what plays and searches has one core, as a worker has."""
     say(f"{name}: what the head does for a task")
     dimension = num_parameters(build(*TASKS[name].overrides)[0])
-    task = seconds_a_task(dimension)  # first: what is pinned to one core hands that on to processes that it starts
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(cores)})
-    try:
-        say(f"{name}: steps")
-        step = seconds_a_step(TASKS[name])
-        say(f"{name}: the solver")
-        solver = seconds_of_solver(TASKS[name], dimension)
-    finally:
-        os.sched_setaffinity(0, cores)
+    task = seconds_a_task(dimension)
+    say(f"{name}: steps")
+    step = with_cores(1, seconds_a_step, TASKS[name])
+    say(f"{name}: the solver")
+    solver = with_cores(1, seconds_of_solver, TASKS[name], dimension)
     costs = Costs(dimension, step, solver, task)
     print(f"{name}: {costs}", flush=True)
     return costs

@@ -155,7 +155,8 @@ def build_trainer(config: DictConfig, callbacks: list[Callback]) -> Trainer:
                 "or unset SLURM_NTASKS for a run of one process"
             )
         given = ", ".join(f"{key}={config.trainer.get(key)}" for key in ("accelerator", "devices", "strategy"))
-        raise ConfigError(f"trainer: {one_line(error)} ({given}){way_out}") from error
+        said = one_line(error).removeprefix("trainer: ")  # as far as it was Hydra that failed
+        raise ConfigError(f"trainer: {said} ({given}){way_out}") from error
     if trainer.strategy.root_device.type == "mps":
         raise without_float64(config)
     return trainer
