@@ -17,6 +17,7 @@ def quiet_libraries() -> None:
         ".*You defined a `validation_step` but have no `val_dataloader`.*",
         ".*Trying to infer the `batch_size`.*",
         ".*GPU available but not used.*",
+        ".*`srun` command is available.*",  # a run of one process needs none, also from a login node
         ".*LeafSpec.* is deprecated.*",
         ".*cma_signals.*",  # an option of pycma that is switched off
         ".*all_gather is deprecated.*",
