@@ -10,7 +10,8 @@ from anx.learners.base import AVERAGED, VALIDATED, Chosen, Learner
 
 
 class Best(Callback):
-    """Keeps the weights of the agent that was validated best, as the one to ship; of equals, the earliest.
+    """Keeps the weights of the agent that was validated best, as the one to ship; of equals, the latest, which has
+    learnt longest: a score that has an end, as Pong's, is soon reached.
 
     That is the agent as it was after a step or, where the learner has one, a running average of it by then. The weights
     are in a file of their own as soon as they are found, and in every checkpoint of the run: one that is resumed, in
@@ -50,16 +51,18 @@ class Best(Callback):
     def _compare(self, trainer: Trainer, learner: Learner, metric: str) -> None:
         """Keep the agent as it is now if by this metric it is the best so far."""
         score = float(trainer.callback_metrics[metric])
-        if not trainer.strategy.broadcast(self._is_better(score)):  # all processes save, or none
+        if not trainer.strategy.broadcast(self._is_better(score, trainer.global_step)):  # all processes save, or none
             return
         weights = {name: value.detach().cpu().clone() for name, value in learner.agent.state_dict().items()}
         self._chosen = learner.outcome.chosen = Chosen(trainer.global_step, metric, score, weights)
         trainer.save_checkpoint(self.path, weights_only=True)
 
-    def _is_better(self, score: float) -> bool:
-        """NaN is never better."""
+    def _is_better(self, score: float, step: int) -> bool:
+        """NaN is never better, and a running average must be more than equal to what it is an average of."""
         if self._chosen is None:
             return score == score
+        if score == self._chosen.score:
+            return step > self._chosen.step
         return score > self._chosen.score if self.mode == "max" else score < self._chosen.score
 
     @override

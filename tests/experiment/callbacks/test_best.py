@@ -53,15 +53,15 @@ def test_the_best_validated_agent_is_shipped_and_tested_and_the_last_one_is_kept
     monkeypatch.setattr(
         Evolution, "test_step", lambda self, *a: (tested.append(dict(self.agent.state_dict())), test_step(self, *a))
     )
-    means = scores(1.0, 3.0, 2.0, 3.0)
+    means = scores(3.0, 1.0, 3.0, 2.0)  # of equals, the latest
     report = run(tmp_path)
     assert report["generations"] == 4
-    assert report["agent"] == {"generation": 2, "chosen_by": "validation/shuffled_mean", "score": 3.0}
+    assert report["agent"] == {"generation": 3, "chosen_by": "validation/shuffled_mean", "score": 3.0}
     assert json.loads((tmp_path / "report.json").read_text())["agent"] == report["agent"]
-    assert same(weights(tmp_path / "agent.safetensors"), means[2])
-    assert same(weights(tmp_path / "checkpoints" / "best.ckpt"), means[2])
+    assert same(weights(tmp_path / "agent.safetensors"), means[3])
+    assert same(weights(tmp_path / "checkpoints" / "best.ckpt"), means[3])
     assert same(weights(tmp_path / "checkpoints" / "last.ckpt"), means[4])
-    assert same(tested[0], means[2])
+    assert same(tested[0], means[3])
 
 
 def test_without_a_validation_the_last_mean_is_shipped(tmp_path, caplog):
