@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -50,6 +50,8 @@ class PongTeacher(Teacher):
         caution: what a pixel of them is worth, in pixels by which the enemy misses.
         enough: pixels by which the enemy misses; more is worth nothing.
         rest: where the paddle waits while the ball flies away, from 50 (top) to 192.
+        hold: the button, up or down, that is pressed instead while the ball flies away: the wheel turns to its stop,
+            so that wherever the paddle was, it is at the same place afterwards.
     """
 
     reads_memory = True
@@ -63,6 +65,7 @@ class PongTeacher(Teacher):
         caution: float = 4.0,
         enough: float = 8.0,
         rest: int = 120,
+        hold: Literal["up", "down"] | None = None,
     ) -> None:
         if env.spec.actuators != BUTTONS:
             raise ConfigError("teacher=pong plays Pong only; allowed: env=pong")
@@ -75,6 +78,7 @@ class PongTeacher(Teacher):
         self.caution = caution
         self.enough = enough
         self.rest = rest
+        self.held = None if hold is None else PRESSED[{"up": -1, "down": 1}[hold]]
         self._stances: list[Stance | None] = []
 
     def __call__(self, seen: Seen) -> Tensor:
@@ -94,7 +98,7 @@ class PongTeacher(Teacher):
             stance = carried_on(before, table, TURNS[done])
         self._stances[slot] = stance
         if table.y == 0 or table.right <= 0:
-            return towards(stance.wheel, self.rest)
+            return towards(stance.wheel, self.rest) if self.held is None else self.held
         if table.frames_left > SKIP * (self.horizon + 1):
             return towards(stance.wheel, table.crossing - MIDDLE)
         plan = self.plan(table, stance)
