@@ -19,6 +19,7 @@ MIDDLE = 7  # of the paddle: the ball's y minus its own
 BUTTONS = ("noop", "fire", "right", "left", "right and fire", "left and fire")
 TURNS = (0, 0, -1, 1, -1, 1)  # of the wheel, by each button: right is up
 PRESSED = {0: 0, -1: 2, 1: 3}  # the button for each turn
+SIDES = {"up": -1, "down": 1}
 FASTER = {0: 1, 2: 4, 3: 5}  # the same with fire: a ball that is hit then flies faster
 BESIDE = -100.0  # what a plan is worth that misses the ball
 
@@ -71,6 +72,8 @@ class PongTeacher(Teacher):
             raise ConfigError("teacher=pong plays Pong only; allowed: env=pong")
         if not 1 <= horizon <= 6:
             raise ValueError(f"horizon={horizon} must be from 1 to 6")
+        if hold not in (None, *SIDES):
+            raise ValueError(f"hold={hold} must be null, up or down")
         if not 50 <= rest <= 192:
             raise ValueError(f"rest={rest} must be from 50 to 192")
         self.horizon = horizon
@@ -78,7 +81,7 @@ class PongTeacher(Teacher):
         self.caution = caution
         self.enough = enough
         self.rest = rest
-        self.held = None if hold is None else PRESSED[{"up": -1, "down": 1}[hold]]
+        self.held = None if hold is None else PRESSED[SIDES[hold]]
         self._stances: list[Stance | None] = []
 
     def __call__(self, seen: Seen) -> Tensor:
