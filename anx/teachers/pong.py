@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,7 @@ MIDDLE = 7  # of the paddle: the ball's y minus its own
 BUTTONS = ("noop", "fire", "right", "left", "right and fire", "left and fire")
 TURNS = (0, 0, -1, 1, -1, 1)  # of the wheel, by each button: right is up
 PRESSED = {0: 0, -1: 2, 1: 3}  # the button for each turn
+SIDES = {"up": -1, "down": 1}
 FASTER = {0: 1, 2: 4, 3: 5}  # the same with fire: a ball that is hit then flies faster
 BESIDE = -100.0  # what a plan is worth that misses the ball
 
@@ -50,6 +51,8 @@ class PongTeacher(Teacher):
         caution: what a pixel of them is worth, in pixels by which the enemy misses.
         enough: pixels by which the enemy misses; more is worth nothing.
         rest: where the paddle waits while the ball flies away, from 50 (top) to 192.
+        hold: the button, up or down, that is pressed instead while the ball flies away: the wheel turns to its stop,
+            so that wherever the paddle was, it is at the same place afterwards.
     """
 
     reads_memory = True
@@ -63,11 +66,14 @@ class PongTeacher(Teacher):
         caution: float = 4.0,
         enough: float = 8.0,
         rest: int = 120,
+        hold: Literal["up", "down"] | None = None,
     ) -> None:
         if env.spec.actuators != BUTTONS:
             raise ConfigError("teacher=pong plays Pong only; allowed: env=pong")
         if not 1 <= horizon <= 6:
             raise ValueError(f"horizon={horizon} must be from 1 to 6")
+        if hold not in (None, *SIDES):
+            raise ValueError(f"hold={hold} must be null, up or down")
         if not 50 <= rest <= 192:
             raise ValueError(f"rest={rest} must be from 50 to 192")
         self.horizon = horizon
@@ -75,6 +81,7 @@ class PongTeacher(Teacher):
         self.caution = caution
         self.enough = enough
         self.rest = rest
+        self.held = None if hold is None else PRESSED[SIDES[hold]]
         self._stances: list[Stance | None] = []
 
     def __call__(self, seen: Seen) -> Tensor:
@@ -94,7 +101,7 @@ class PongTeacher(Teacher):
             stance = carried_on(before, table, TURNS[done])
         self._stances[slot] = stance
         if table.y == 0 or table.right <= 0:
-            return towards(stance.wheel, self.rest)
+            return towards(stance.wheel, self.rest) if self.held is None else self.held
         if table.frames_left > SKIP * (self.horizon + 1):
             return towards(stance.wheel, table.crossing - MIDDLE)
         plan = self.plan(table, stance)

@@ -6,7 +6,7 @@ from anx.data.play import play
 from anx.envs.pong import Pong
 from anx.errors import ConfigError
 from anx.teachers.pong import BUTTONS, PongTeacher, Stance, shown_after
-from anx.teachers.table_tennis import BOTTOM, TOP, down_after, folded
+from anx.teachers.table_tennis import BOTTOM, PADDLE_Y, TOP, down_after, folded
 
 
 def test_it_wins_every_point():
@@ -17,6 +17,21 @@ def test_it_wins_every_point():
         assert episode.rewards.sum() >= 2
         assert (episode.rewards >= 0).all()
         assert (episode.actions == episode.scores).all(), "it does what it says"
+
+
+def test_a_button_that_is_held_while_the_ball_flies_away_brings_the_paddle_to_the_same_place_wherever_it_was():
+    pytest.importorskip("ale_py", reason="needs the Arcade Learning Environment: pip install 'anx[atari]'")
+    env = Pong(max_steps=100, threads=1)
+    (episode,) = play(env, PongTeacher(env, hold="up"), 0, [0], slots=1)
+    up, down = BUTTONS.index("right"), BUTTONS.index("left")
+    assert (episode.actions[:5].argmax(-1) == up).all(), "there is no ball yet"
+    games = env.make_readable(2)
+    games.reset(seed=[0, 0])
+    for buttons in 6 * [[up, down]] + 12 * [[up, up]]:
+        games.step_async(np.array(buttons))
+        games.step_wait()
+    assert len(set(games.memory()[:, PADDLE_Y])) == 1
+    games.close()
 
 
 def test_what_it_says_of_a_game_does_not_depend_on_the_game_beside_it():
@@ -35,7 +50,7 @@ def test_it_plays_pong_only():
     assert Pong().spec.actuators == BUTTONS
 
 
-@pytest.mark.parametrize("wrong", [{"horizon": 0}, {"horizon": 7}, {"rest": 10}])
+@pytest.mark.parametrize("wrong", [{"horizon": 0}, {"horizon": 7}, {"rest": 10}, {"hold": "left"}])
 def test_a_number_that_is_none_is_named(wrong):
     ((name, value),) = wrong.items()
     with pytest.raises(ValueError, match=f"{name}={value}"):
