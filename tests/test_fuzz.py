@@ -13,6 +13,7 @@ import random
 import re
 import signal
 import traceback
+from importlib.util import find_spec
 from pathlib import Path
 
 import hydra
@@ -40,6 +41,8 @@ BASES = {  # of each, what share of the points starts there
     "pong": (["+experiment=pong", "logger=csv", "env.threads=1"], 0.04),
     "car_racing": (["+experiment=car_racing", "logger=csv", "env.processes=1"], 0.03),
 }
+NEEDS = {"ant": "pybullet", "pong": "ale_py", "car_racing": "Box2D"}  # what has no wheel for every Python
+BASES = {name: base for name, base in BASES.items() if name not in NEEDS or find_spec(NEEDS[name])}
 NUMBERS = [
     "0",
     "1",
