@@ -40,6 +40,8 @@ def main() -> None:
     read("cc", "-w", "-shared", "-fPIC", "-fno-builtin", f"-Wl,--version-script={script}", "-o", library, source)
     for name in missing:
         (folder / name).symlink_to(library.name)
+    version = folder.parent / "version.py"  # one for CUDA would miss triton, at each import
+    version.write_text(re.sub("(?m)^(cuda: .*) = .*$", r"\1 = None", version.read_text(encoding="utf-8")), "utf-8")
     (about,) = folder.parents[1].glob("torch-*.dist-info/METADATA")
     lines = about.read_text(encoding="utf-8").splitlines(keepends=True)
     kept = [line for line in lines if not WANTED.match(line)]  # else pip brings them later
