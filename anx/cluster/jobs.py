@@ -68,10 +68,10 @@ class Jobs(Dask):
         import dask_jobqueue
         from dask_jobqueue import local
 
-        from anx.internal.dask import missing_whole_jobs
+        from anx.internal.dask import noticing_lost_jobs
 
         home = local if self.system == "Local" else dask_jobqueue
-        make = missing_whole_jobs(getattr(home, f"{self.system}Cluster"))
+        make = noticing_lost_jobs(getattr(home, f"{self.system}Cluster"))
         try:
             cluster = make(security=self.security(), **self.options)
         except (TypeError, ValueError) as error:

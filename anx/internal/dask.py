@@ -1,4 +1,4 @@
-"""The one door to what Dask keeps to itself: how it starts worker processes, and how it misses those that are gone."""
+"""The one door to what Dask keeps to itself: how it starts worker processes, and how it notices those that are gone."""
 
 import asyncio
 import logging
@@ -27,27 +27,27 @@ def start_workers_with(context: BaseContext) -> None:
     setattr(distributed.process, MAKES, lambda: context)
 
 
-def missing_whole_jobs(kind: type[SpecCluster]) -> type[SpecCluster]:
-    """`kind`, whose jobs of several workers are missed, too, once all of a job's workers are gone: one that adapts
-    submits them again. Dask itself looks for a job of the lost worker's name, which those of one worker alone have."""
+def noticing_lost_jobs(kind: type[SpecCluster]) -> type[SpecCluster]:
+    """`kind`, which notices a lost job of several workers, too, once all of them are gone: if it adapts, it submits the
+    job again. Dask itself looks for a job of the lost worker's name, which only those of one worker have."""
 
-    class MissingWholeJobs(kind):  # type: ignore[misc, valid-type]
+    class NoticingLostJobs(kind):  # type: ignore[misc, valid-type]
         def _update_worker_status(self, op: str, msg: str) -> None:
             if op == "remove":
                 lost = self.scheduler_info["workers"][msg]["name"]
                 for name, spec in self.worker_spec.items():
                     if lost in workers_of(name, spec) and name in self.workers:
                         wait = parse_timedelta(dask.config.get("distributed.deploy.lost-worker-timeout"))
-                        asyncio.get_running_loop().call_later(wait, self._miss, name, self.workers[name])
+                        asyncio.get_running_loop().call_later(wait, self._notice, name, self.workers[name])
             super()._update_worker_status(op, msg)
 
-        def _miss(self, name: object, job: object) -> None:
+        def _notice(self, name: object, job: object) -> None:
             """End `job`, unless there is another one by now or some worker of it has come back."""
             there = {each["name"] for each in self.scheduler_info["workers"].values()}
             if self.workers.get(name) is job and not there & workers_of(name, self.worker_spec.get(name, {})):
                 self._futures.add(asyncio.ensure_future(self.workers.pop(name).close()))
 
-    return MissingWholeJobs
+    return NoticingLostJobs
 
 
 def workers_of(name: object, spec: Mapping[str, object]) -> set[str]:
