@@ -14,6 +14,7 @@ from anx.experiment.files.weights import read_weights
 from anx.experiment.prepare import build_learner, check
 from anx.learners.lessons import InTurns
 from anx.learners.schedule import share
+from anx.learners.student import Student
 
 STEPS = 5
 CARTPOLE = "anx.envs.cartpole.CartPoleSwingUpHarder"
@@ -96,6 +97,9 @@ WRONG = {
     "learner.batch_size=13 must be at most 12, the lessons that there are": ["learner.batch_size=13"],
     "learner.schedule_steps=2 must be more than 3, the warmup": ["learner.schedule=linear", "learner.warmup=3"],
     "learner.action_noise=-1.0 must be at least 0": ["learner.action_noise=-1.0"],
+    r"learner.occlude=\[0.5, 0.2\] must be two shares": ["learner.occlude=[0.5,0.2]"],
+    "ratio=0.95 removes all 5 inputs": ["learner.occlude=[0,0.95]"],
+    "an agent without attention takes all of its inputs": ["+ablation=fnn", "learner.occlude=[0,0.5]"],
     "trainer.accumulate_grad_batches=2 must be 1": ["+trainer.accumulate_grad_batches=2"],
     "learner.batch_size=4 must be a multiple of 3": ["trainer.devices=3"],
     r"learner.data=\[4\] observed, \[1\] answered: the environment's are \[5\] and \[1\]": ["+data.inputs=4"],
@@ -117,6 +121,25 @@ def test_a_search_is_given_no_gradients_and_cloning_no_search_and_lessons():
     ):
         with pytest.raises(ConfigError, match=says):
             check(compose(*given))
+
+
+def test_each_batch_misses_a_share_of_its_own_and_a_run_that_goes_on_the_same_ones(clone, monkeypatch):
+    left, scores = [], Student.scores
+
+    def watched(student, observations, previous, pipeline, rows):
+        left.append(pipeline.num_inputs)
+        return scores(student, observations, previous, pipeline, rows)
+
+    monkeypatch.setattr(Student, "scores", watched)
+    asked = ["perturbations=[duplicate]", "learner.occlude=[0.2,0.9]", "learner.schedule_steps=40"]
+    clone("straight", "trainer.max_steps=40", *asked)
+    straight, left[:] = list(left), []
+    assert set(straight) <= set(range(1, 9))  # of 10
+    assert len(set(straight)) > 5
+
+    halves = clone("halves", "trainer.max_steps=15", *asked)
+    clone("halves", "trainer.max_steps=40", *asked, f"ckpt_path={halves / 'checkpoints' / 'last.ckpt'}")
+    assert left == straight
 
 
 def test_an_agent_starts_where_its_layers_do(learner):
