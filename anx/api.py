@@ -95,7 +95,7 @@ def make(config: DictConfig) -> Experiment:
         if config.weights:
             load_into(module, read_weights(config.weights), config.weights)
         else:
-            find_learner(config).start(module)
+            find_learner(config).start(module, config)
         return Experiment(Actor(module, rollout, config), rollout, config)
 
 

@@ -103,7 +103,7 @@ def build_learner(config: DictConfig, checkpoint: Path | None = None) -> Learner
     kind = find_learner(config)
     some = config.get("weights_of")
     if not config.weights or some is not None:
-        kind.start(agent)
+        kind.start(agent, config)
     if config.weights and some is not None:
         load_parts_into(agent, read_weights(config.weights), config.weights, check_parts_of(some))
     elif config.weights:

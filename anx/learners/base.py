@@ -167,8 +167,8 @@ class Learner(LightningModule):
         return [Need(f"learner.{key}", count, count) for key, count in counts.items()]
 
     @classmethod
-    def start(cls, agent: Agent) -> None:
-        """Set the parameters of an agent to where learning starts; by default where its components are built."""
+    def start(cls, agent: Agent, config: DictConfig) -> None:
+        """Set the parameters of an agent to where learning of `config` starts; by default where parts are built."""
 
     def check_resumable(self, checkpoint: Mapping[str, object]) -> None:
         """Raise ConfigError unless this learner can go on from a checkpoint of the same configuration."""

@@ -9,7 +9,7 @@ in its order. What is measured in steps (`trainer.max_steps`, validation, loggin
 import math
 import time
 from collections.abc import Mapping
-from typing import ClassVar, cast
+from typing import ClassVar, Literal, cast
 
 import numpy as np
 import torch
@@ -49,6 +49,8 @@ class Evolution(Learner):
             groups of candidates, which are then ranked within their group (`groups`), or none (`independent`). The cost
             is the same.
         group_size: candidates in a group, with `groups`.
+        start: where the search starts without `weights`: at `zeros` (Tang & Ha 2021, appendix A), or where torch starts
+            the `layers` of an agent that is to be cloned, at random.
         mean_decay: of a running average of the mean, from 0 (there is none) to less than 1; see
             `anx.learners.average`. It is validated, too, which takes as long as the mean's validation, and shipped
             where it is better.
@@ -79,6 +81,7 @@ class Evolution(Learner):
         rollouts: int = 16,
         episodes: Sharing = "common",
         group_size: int = 16,
+        start: Literal["zeros", "layers"] = "zeros",
         mean_decay: float = 0.0,
         max_env_steps: int | None = None,
         validation_episodes: int = 500,
@@ -86,6 +89,8 @@ class Evolution(Learner):
     ) -> None:
         super().__init__(parts, validation_episodes=validation_episodes, test_episodes=test_episodes)
         check_counts(rollouts=rollouts)
+        if start not in ("zeros", "layers"):
+            raise ConfigError(f"learner.start={start} must be zeros or layers")
         if not 0 <= mean_decay < 1:
             raise ConfigError(f"learner.mean_decay={mean_decay} must be at least 0 and less than 1")
         if max_env_steps is not None and max_env_steps < 1:
@@ -133,8 +138,9 @@ class Evolution(Learner):
         ]
 
     @classmethod
-    def start(cls, agent: Agent) -> None:
-        start_search(agent)
+    def start(cls, agent: Agent, config: DictConfig) -> None:
+        if config.learner.get("start", "zeros") == "zeros":
+            start_search(agent)
 
     def check_resumable(self, checkpoint: Mapping[str, object]) -> None:
         (state,) = cast(list[dict[str, object]], checkpoint["optimizer_states"])

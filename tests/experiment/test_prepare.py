@@ -16,6 +16,7 @@ from anx.agent.ops import sinusoidal_table
 from anx.commands.run import train
 from anx.errors import ConfigError
 from anx.experiment.prepare import build_learner, describe_device, prepare
+from anx.population import get_vector
 
 SMALL = ["+budget=smoke", "env.max_steps=20", "logger=csv", "callbacks.pictures=null", "report=null"]
 
@@ -63,6 +64,20 @@ def test_a_neuron_of_ones_own_says_what_its_parameters_start_at(changed, monkeyp
     started = {name: value.unique().tolist() for name, value in agent.named_parameters()}
     assert {name for name, values in started.items() if values != [0.0]} == {"neuron.scale", "neuron.norm.weight"}
     assert started["neuron.scale"] == [3.0]
+
+
+def test_a_search_starts_at_zeros_or_where_layers_do_of_the_runs_seed():
+    def started(*overrides):
+        return get_vector(build_learner(compose("+budget=smoke", *overrides)).agent)
+
+    layers = started("learner.start=layers")
+    assert not started().any()
+    assert layers.count_nonzero() > len(layers) / 2
+    assert torch.equal(layers, started("learner.start=layers"))
+    assert not torch.equal(layers, started("learner.start=layers", "seed=1"))
+    assert torch.equal(layers, started("learner.start=layers", "optimizer=cmaes"))
+    with pytest.raises(ConfigError, match=r"learner.start='?middle'? .*zeros.*layers"):
+        prepare(compose("+budget=smoke", "learner.start=middle"))
 
 
 def test_a_start_that_no_parameter_has_is_an_error():
