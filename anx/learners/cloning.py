@@ -19,10 +19,9 @@ from anx.learners.base import Learner, Metric, Parts, Words, check_counts
 from anx.learners.dagger import Dagger, Rounds
 from anx.learners.lessons import Anew, InTurns, in_turns
 from anx.learners.losses import Loss, Target, check_loss
+from anx.learners.missing import Missing
 from anx.learners.schedule import Schedule, check_schedule, share
 from anx.learners.student import Student
-from anx.perturb.base import Perturbation
-from anx.perturb.inputs import Occlude
 from anx.perturb.pipeline import Pipeline
 from anx.seeds import TRAINING, derive_seed
 
@@ -95,7 +94,7 @@ class Cloning(Learner):
         if any(each.befalls != "inputs" for each in parts.perturbations):
             raise ConfigError("perturbations of actuators have no place in cloning; allowed: those of the inputs")
         check_loss(loss, target, parts.agent.discrete)
-        self.occlude = None if occlude is None else check_range(occlude, parts)
+        self.missing = None if occlude is None else Missing(occlude, parts.agent, parts.perturbations)
         self.data = data
         self.batch_size = batch_size
         self.loss: Loss = loss
@@ -189,16 +188,9 @@ class Cloning(Learner):
             noise = torch.randn(self.batch_size, *previous.shape[1:], generator=generator)[own]
             previous = previous + self.action_noise * noise.to(previous)
         each = self.draws == "lessons"
-        pipeline = Pipeline(self.agent, self._perturbations(seed), self.batch_size if each else 1, seed)
+        perturbations = [*self.parts.perturbations, *([self.missing(seed)] if self.missing else [])]
+        pipeline = Pipeline(self.agent, perturbations, self.batch_size if each else 1, seed)
         return self.student.scores(lessons.observations, previous, pipeline, own if each else torch.zeros_like(own))
-
-    def _perturbations(self, seed: int) -> list[Perturbation]:
-        """What befalls the inputs of a batch."""
-        if self.occlude is None:
-            return list(self.parts.perturbations)
-        drawn = torch.rand((), generator=torch.Generator().manual_seed(derive_seed(seed, TRAINING))).item()
-        lowest, highest = self.occlude
-        return [*self.parts.perturbations, Occlude(lowest + drawn * (highest - lowest))]
 
     def errors(self, scores: Tensor, taught: Tensor) -> Tensor:
         """Scores and the teacher's [B, T, A] -> how far apart they are [B, T]."""
@@ -235,16 +227,6 @@ class Cloning(Learner):
         self._total = checkpoint.get("seconds", 0.0)
         if self.rounds:
             self.rounds.state = checkpoint["rounds"]
-
-
-def check_range(shares: Sequence[float], parts: Parts) -> tuple[float, float]:
-    """The shares, if they are two of the inputs, in order; ValueError else, or if the agent can't miss any."""
-    if len(shares) != 2 or not 0 <= shares[0] <= shares[1] < 1:
-        raise ValueError(f"occlude={shares} must be two shares, at least 0 and less than 1, the lower one first")
-    if getattr(parts.agent.pooler, "fixed_inputs", None) is not None:
-        raise ValueError(f"occlude={shares} must be null: an agent without attention takes all of its inputs")
-    Pipeline(parts.agent, [*parts.perturbations, Occlude(shares[1])], 1, 0)  # ValueError where none would remain
-    return shares[0], shares[1]
 
 
 def check_fits(data: Lessons, parts: Parts) -> None:

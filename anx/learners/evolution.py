@@ -49,8 +49,7 @@ class Evolution(Learner):
             groups of candidates, which are then ranked within their group (`groups`), or none (`independent`). The cost
             is the same.
         group_size: candidates in a group, with `groups`.
-        start: where the search starts without `weights`: at `zeros` (Tang & Ha 2021, appendix A), or where torch starts
-            the `layers` of an agent that is to be cloned, at random.
+        start: without `weights`: at `zeros` (Tang & Ha 2021, appendix A), or at random, where torch starts `layers`.
         mean_decay: of a running average of the mean, from 0 (there is none) to less than 1; see
             `anx.learners.average`. It is validated, too, which takes as long as the mean's validation, and shipped
             where it is better.
@@ -71,7 +70,6 @@ class Evolution(Learner):
         *OF_CLUSTERS,
         Metric("plain", "validation/plain_mean"),
     )
-
     free = Learner.free | {"max_env_steps"}
 
     def __init__(
@@ -88,13 +86,9 @@ class Evolution(Learner):
         test_episodes: int = 1000,
     ) -> None:
         super().__init__(parts, validation_episodes=validation_episodes, test_episodes=test_episodes)
-        check_counts(rollouts=rollouts)
-        if start not in ("zeros", "layers"):
-            raise ConfigError(f"learner.start={start} must be zeros or layers")
+        check_counts(rollouts=rollouts, max_env_steps=1 if max_env_steps is None else max_env_steps)
         if not 0 <= mean_decay < 1:
             raise ConfigError(f"learner.mean_decay={mean_decay} must be at least 0 and less than 1")
-        if max_env_steps is not None and max_env_steps < 1:
-            raise ConfigError(f"learner.max_env_steps={max_env_steps} must be null or an integer, at least 1")
         self.automatic_optimization = False
         self.rollouts = rollouts
         self.max_env_steps = math.inf if max_env_steps is None else max_env_steps
