@@ -237,8 +237,8 @@ class Learner(LightningModule):
         self.rollout.close()
 
 
-def check_counts(**counts: int) -> None:
-    """ValueError unless each of a learner's arguments is at least 1."""
+def check_counts(**counts: int | None) -> None:
+    """ValueError unless each of a learner's arguments is at least 1; None is no count."""
     for name, value in counts.items():
-        if value < 1:
+        if value is not None and value < 1:
             raise ValueError(f"{name}={value} must be at least 1")

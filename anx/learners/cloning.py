@@ -81,7 +81,7 @@ class Cloning(Learner):
         test_episodes: int = 1000,
     ) -> None:
         super().__init__(parts, validation_episodes=validation_episodes, test_episodes=test_episodes)
-        check_counts(batch_size=batch_size, truncate=1 if truncate is None else truncate)
+        check_counts(batch_size=batch_size, truncate=truncate)
         for name, value in (("action_noise", action_noise), ("warmup", warmup), ("workers", workers)):
             if value < 0:
                 raise ValueError(f"{name}={value} must be at least 0")

@@ -86,7 +86,7 @@ class Evolution(Learner):
         test_episodes: int = 1000,
     ) -> None:
         super().__init__(parts, validation_episodes=validation_episodes, test_episodes=test_episodes)
-        check_counts(rollouts=rollouts, max_env_steps=1 if max_env_steps is None else max_env_steps)
+        check_counts(rollouts=rollouts, max_env_steps=max_env_steps)
         if not 0 <= mean_decay < 1:
             raise ConfigError(f"learner.mean_decay={mean_decay} must be at least 0 and less than 1")
         self.automatic_optimization = False
