@@ -137,7 +137,7 @@ class Learner(LightningModule):
     # What the agent is validated and tested with, by the name under which its mean return is logged and reported.
     validations: ClassVar[Mapping[str, Sequence[Perturbation]]] = {"plain": (), "shuffled": SHUFFLED}
     # Arguments that may differ when a run goes on from a checkpoint.
-    free: ClassVar[frozenset[str]] = frozenset({"test_episodes"})
+    free: frozenset[str] = frozenset({"test_episodes"})
 
     def __init__(self, parts: Parts, *, validation_episodes: int = 500, test_episodes: int = 1000) -> None:
         super().__init__()

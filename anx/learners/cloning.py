@@ -94,6 +94,8 @@ class Cloning(Learner):
         if any(each.befalls != "inputs" for each in parts.perturbations):
             raise ConfigError("perturbations of actuators have no place in cloning; allowed: those of the inputs")
         check_loss(loss, target, parts.agent.discrete)
+        if schedule == "constant":
+            self.free = self.free | {"schedule_steps"}  # nothing hangs on it: such a run may go on for longer
         self.missing = None if occlude is None else Missing(occlude, parts.agent, parts.perturbations)
         self.data = data
         self.batch_size = batch_size

@@ -80,6 +80,18 @@ def test_an_agent_is_cloned_validated_shipped_and_reported_and_goes_on_as_it_wou
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
+def test_a_clone_whose_rate_is_constant_goes_on_for_longer_than_it_was_to(clone):
+    last = clone("constant", "trainer.max_steps=2") / "checkpoints" / "last.ckpt"
+    assert len(losses(clone("constant", "trainer.max_steps=4", f"ckpt_path={last}"))) == 4
+
+
+def test_a_clone_whose_rate_was_to_end_at_0_does_not_go_on_for_longer(clone, run_command, tmp_path, capsys):
+    given = ["learner.schedule=linear", f"hydra.run.dir={tmp_path / 'linear'}"]
+    last = clone("linear", *given, "trainer.max_steps=2") / "checkpoints" / "last.ckpt"
+    assert run_command(*CLONING, *SMALL, *given, "trainer.max_steps=4", f"ckpt_path={last}") == 2
+    assert "learner.schedule_steps=4, but ckpt_path was trained with learner.schedule_steps=2" in capsys.readouterr().err
+
+
 @pytest.fixture
 def learner():
     """Makes the learner of a command line."""
