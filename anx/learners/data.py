@@ -8,14 +8,15 @@ from anx.seeds import TRAINING, derive_seed
 
 
 class _Generations(IterableDataset[int]):
-    def __init__(self, seed: int, first: int) -> None:
+    def __init__(self, seed: int, first: int, fresh: bool) -> None:
         self.seed = seed
         self.first = first
+        self.fresh = fresh
 
     def __iter__(self) -> Iterator[int]:
         generation = self.first
         while True:
-            yield derive_seed(self.seed, TRAINING, generation)
+            yield derive_seed(self.seed, TRAINING, generation if self.fresh else 0)
             generation += 1
 
 
@@ -32,14 +33,15 @@ class _One(Dataset[int]):
         return self.seed
 
 
-def generation_seeds(seed: int, first: int) -> DataLoader[int]:
+def generation_seeds(seed: int, first: int, *, fresh: bool = True) -> DataLoader[int]:
     """A seed for every generation of a run, without end.
 
     Args:
         seed: of the run.
         first: generation; a resumed run goes on where it was.
+        fresh: whether each has another one.
     """
-    return DataLoader(_Generations(seed, first), batch_size=None)
+    return DataLoader(_Generations(seed, first, fresh), batch_size=None)
 
 
 def one_seed(seed: int, stream: int) -> DataLoader[int]:

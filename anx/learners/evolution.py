@@ -1,9 +1,8 @@
 """Evolution: one training step is one generation, ask -> rollout -> tell -> log.
 
-There is no loss and no gradient, so it optimises by hand, as Lightning calls that: `training_step` does what it says,
-in its order. What is measured in steps (`trainer.max_steps`, validation, logging, ModelCheckpoint's
-`every_n_train_steps`) counts generations, since the optimizer steps once in each. Only ModelCheckpoint's
-`train_time_interval` has no effect; `callbacks.last` saves by time.
+There is no loss and no gradient: `training_step` optimises by hand, as Lightning calls that. What is measured in steps
+(`trainer.max_steps`, validation, logging, ModelCheckpoint's `every_n_train_steps`) counts generations, since the
+optimizer steps once in each. Only its `train_time_interval` has no effect; `callbacks.last` saves by time.
 """
 
 import math
@@ -49,10 +48,10 @@ class Evolution(Learner):
             groups of candidates, which are then ranked within their group (`groups`), or none (`independent`). The cost
             is the same.
         group_size: candidates in a group, with `groups`.
+        fresh: whether each generation plays new episodes; else all of them play the first one's.
         start: without `weights`: at `zeros` (Tang & Ha 2021, appendix A), or at random, where torch starts `layers`.
-        mean_decay: of a running average of the mean, from 0 (there is none) to less than 1; see
-            `anx.learners.average`. It is validated, too, which takes as long as the mean's validation, and shipped
-            where it is better.
+        mean_decay: of a running average of the mean (`anx.learners.average`), from 0 (there is none) to less than 1. It
+            is validated, too, which takes as long as the mean's validation, and shipped where it is better.
         max_env_steps: of the environment, simulated in training, after which the run ends with the generation that
             reaches them; null: other limits alone end it.
         validation_episodes: held-out episodes on which the mean is validated, plain and shuffled.
@@ -79,6 +78,7 @@ class Evolution(Learner):
         rollouts: int = 16,
         episodes: Sharing = "common",
         group_size: int = 16,
+        fresh: bool = True,
         start: Literal["zeros", "layers"] = "zeros",
         mean_decay: float = 0.0,
         max_env_steps: int | None = None,
@@ -91,6 +91,7 @@ class Evolution(Learner):
             raise ConfigError(f"learner.mean_decay={mean_decay} must be at least 0 and less than 1")
         self.automatic_optimization = False
         self.rollouts = rollouts
+        self.fresh = fresh
         self.max_env_steps = math.inf if max_env_steps is None else max_env_steps
         self.totals = Totals()
         self.running_average = RunningAverage(mean_decay) if mean_decay else None
@@ -160,8 +161,7 @@ class Evolution(Learner):
         return self.optimizer
 
     def train_dataloader(self) -> DataLoader[int]:
-        """A seed a generation."""
-        return generation_seeds(self.parts.seed, first=self.trainer.global_step)
+        return generation_seeds(self.parts.seed, first=self.trainer.global_step, fresh=self.fresh)
 
     def on_fit_start(self) -> None:
         self._stop_if_done()  # a run that goes on may have its steps already

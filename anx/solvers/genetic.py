@@ -1,0 +1,89 @@
+"""A genetic algorithm: the best live on as they are, and what is new are mutants of them."""
+
+import numpy as np
+
+from anx.errors import ConfigError
+from anx.seeds import SEARCH
+from anx.solvers.base import Array, Solver, check_sizes
+from anx.solvers.state import State, take
+
+
+class Genetic(Solver):
+    """Truncation selection and Gaussian mutation (Such et al. 2017, algorithm 1), with a step size that is inherited.
+
+    A generation is `parents`, the best of the last one, and mutants of theirs. Each individual has a sigma of its own:
+    a mutant's is a parent's times exp(sigma_change N(0, 1)), and what it adds to that parent is N(0, sigma^2 I)
+    (self-adaptation: Beyer & Schwefel 2002, section 4.2). Parents are told anew in every generation, so that nobody who
+    was lucky once lives on for it; of equals mutants do.
+
+    There is no mean to follow a gradient, and none is needed: it climbs where a step is a step of chance, and whoever
+    made one has to be kept as he is, as in games without chance that are played by heart.
+
+    Args:
+        dimension: D.
+        popsize: P, candidates a generation, parents among them.
+        parents: of the next generation.
+        sigma0: of the search's start, of which all candidates of the first generation but one are mutants.
+        sigma_change: how much sigma changes from parent to mutant.
+        seed: of its randomness.
+    """
+
+    def __init__(
+        self,
+        dimension: int,
+        *,
+        popsize: int = 256,
+        parents: int = 8,
+        sigma0: float = 0.1,
+        sigma_change: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        check_sizes(popsize, sigma0)
+        if not 1 <= parents < popsize:
+            raise ConfigError(f"parents={parents} must be at least 1 and less than popsize={popsize}")
+        if sigma_change < 0:
+            raise ConfigError(f"sigma_change={sigma_change} must be at least 0")
+        self.popsize = popsize
+        self.parents = parents
+        self.sigma_change = sigma_change
+        self.seed = seed
+        self._generation = 0
+        self._best = np.zeros((1, dimension))  # the best first
+        self._sigma = np.array([float(sigma0)])  # of each
+
+    def _draw(self) -> tuple[Array, Array]:
+        """This generation's candidates [P, D], mutants first, and their sigmas [P]."""
+        random = np.random.default_rng([self.seed, SEARCH, self._generation])
+        number = self.popsize - len(self._best)
+        of = random.integers(len(self._best), size=number)
+        sigma = self._sigma[of] * np.exp(self.sigma_change * random.standard_normal(number))
+        mutants = self._best[of] + sigma[:, None] * random.standard_normal((number, self._best.shape[1]))
+        return np.concatenate([mutants, self._best]), np.concatenate([sigma, self._sigma])
+
+    def ask(self) -> Array:
+        return self._draw()[0]
+
+    def tell(self, fitness: Array) -> None:
+        candidates, sigma = self._draw()
+        best = np.argsort(-fitness, kind="stable")[: self.parents]
+        self._best, self._sigma = candidates[best], sigma[best]
+        self._generation += 1
+
+    @property
+    def mean(self) -> Array:
+        """The last generation's best candidate [D]."""
+        return self._best[0].copy()
+
+    def statistics(self) -> dict[str, float]:
+        """`sigma`, the parents' geometric mean."""
+        return {"sigma": float(np.exp(np.log(self._sigma).mean()))}
+
+    @property
+    def state(self) -> State:
+        return {"generation": self._generation, "best": self._best.copy(), "sigma": self._sigma.copy()}
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._generation = take(state, "generation", int)
+        self._best = take(state, "best", np.ndarray).copy()
+        self._sigma = take(state, "sigma", np.ndarray).copy()
