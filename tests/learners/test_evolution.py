@@ -69,6 +69,7 @@ def test_evolution_from_nothing_reaches_a_score(tmp_path):
         ("pgpe learner.episodes=pairs", 3),
         ("pgpe learner.episodes=groups learner.group_size=4", 3),
         ("openai_es learner.episodes=independent", 3),
+        ("genetic learner.fresh=false", 3),
     ],
 )
 def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(tmp_path, optimizer, half):
@@ -84,6 +85,13 @@ def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(tmp_path, optimizer,
         assert without_timings(a) == without_timings(b)
     hours = [float(row["perf/core_hours"]) for row in ours]
     assert all(before < after for before, after in itertools.pairwise([0.0, *hours]))
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_the_best_is_never_lost_where_each_generation_plays_the_same_episodes(tmp_path, fresh):
+    run(tmp_path, "optimizer=genetic", f"learner.fresh={fresh}", "trainer.max_steps=8")
+    best = [float(row["train/fitness_max"]) for row in metrics(tmp_path)]
+    assert all(before <= after for before, after in itertools.pairwise(best)) is not fresh
 
 
 def test_a_checkpoint_holds_the_search_as_data_and_refuses_other_settings(tmp_path):

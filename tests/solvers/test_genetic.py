@@ -1,0 +1,76 @@
+"""The genetic algorithm: who lives on, and how far mutants go."""
+
+import numpy as np
+import pytest
+
+from anx.errors import ConfigError
+from anx.solvers.genetic import Genetic
+
+D = 1000
+
+
+def rows(candidates):
+    return {row.tobytes() for row in candidates}
+
+
+def test_the_best_live_on_as_they_are_and_the_first_of_them_ships():
+    solver = Genetic(D, popsize=12, parents=3)
+    for generation in range(5):
+        candidates = solver.ask()
+        fitness = np.random.default_rng(generation).permutation(12).astype(float)
+        solver.tell(fitness)
+        np.testing.assert_array_equal(solver.mean, candidates[fitness.argmax()])
+        assert rows(candidates[fitness >= 9]) <= rows(solver.ask())
+        assert len(rows(candidates) & rows(solver.ask())) == 3
+
+
+def test_the_start_is_one_of_the_first_candidates():
+    assert (Genetic(D, popsize=4, parents=2).ask() == 0).all(1).sum() == 1
+
+
+def test_a_mutant_is_one_of_its_sigmas_away_from_a_parent():
+    solver = Genetic(D, popsize=40, parents=1, sigma0=0.2, sigma_change=0.0)
+    distance = np.linalg.norm(solver.ask()[:-1], axis=1) / np.sqrt(D)
+    np.testing.assert_allclose(distance, 0.2, rtol=0.1)  # 1,000 numbers: within 2 % in two cases of three
+
+
+def test_sigma_is_inherited_by_those_who_live_on():
+    solver = Genetic(D, popsize=40, parents=4, sigma0=0.2)
+    shrunk = solver
+    for _ in range(6):  # whoever stays nearest to where it came from
+        shrunk.tell(-np.linalg.norm(shrunk.ask(), axis=1))
+    assert shrunk.statistics()["sigma"] < 0.05
+    grown = Genetic(D, popsize=40, parents=4, sigma0=0.2)
+    for _ in range(6):
+        grown.tell(np.linalg.norm(grown.ask(), axis=1))
+    assert grown.statistics()["sigma"] > 1.0
+
+
+def test_of_equals_mutants_live_on():
+    solver = Genetic(D, popsize=8, parents=2)
+    candidates = solver.ask()
+    solver.tell(np.zeros(8))
+    np.testing.assert_array_equal(solver.ask()[-2:], candidates[:2])
+
+
+def test_luck_of_one_generation_is_none_in_the_next():
+    solver = Genetic(D, popsize=8, parents=1)
+    lucky = solver.ask()[3]
+    solver.tell(np.eye(8)[3] * 100)
+    np.testing.assert_array_equal(solver.mean, lucky)
+    solver.tell(np.arange(8.0)[::-1])  # now it is the last, and what it had is forgotten
+    assert not np.array_equal(solver.mean, lucky)
+
+
+@pytest.mark.parametrize(
+    ("says", "options"),
+    [
+        ("parents=0 must be at least 1 and less than popsize=8", {"parents": 0}),
+        ("parents=8 must be at least 1 and less than popsize=8", {"parents": 8}),
+        (r"sigma_change=-1\.0 must be at least 0", {"sigma_change": -1.0}),
+        ("popsize=1 must be at least 2", {"popsize": 1}),
+    ],
+)
+def test_what_is_no_search_is_refused_by_its_name(says, options):
+    with pytest.raises(ConfigError, match=says):
+        Genetic(D, **{"popsize": 8, "parents": 2, **options})
