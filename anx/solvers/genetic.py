@@ -9,22 +9,23 @@ from anx.solvers.state import State, take
 
 
 class Genetic(Solver):
-    """Truncation selection and Gaussian mutation (Such et al. 2017, algorithm 1), with a step size that is inherited.
+    """Truncation selection and Gaussian mutation (Such et al. 2017, algorithm 1), with steps of all sizes.
 
-    A generation is `parents`, the best of the last one, and mutants of theirs. Each individual has a sigma of its own:
-    a mutant's is a parent's times exp(sigma_change N(0, 1)), and what it adds to that parent is N(0, sigma^2 I)
-    (self-adaptation: Beyer & Schwefel 2002, section 4.2). Parents are told anew in every generation, so that nobody who
-    was lucky once lives on for it; of equals mutants do.
+    A generation is `parents`, the best of the last one, and mutants of theirs: a parent plus N(0, sigma^2 I), whose
+    sigma is drawn for each mutant between `sigma_min` and `sigma0`, every power of ten as often as any other (the same
+    thought as the heavy-tailed mutation rates of Doerr et al. 2017). Inherited sigmas would shrink wherever many are
+    equal: small steps keep what there is. Parents are told anew in every generation, so that nobody who was lucky once
+    lives on for it; of equals mutants do.
 
-    There is no mean to follow a gradient, and none is needed: it climbs where a step is a step of chance, and whoever
-    made one has to be kept as he is, as in games without chance that are played by heart.
+    There is no mean that follows a gradient: it climbs by strokes of luck, and keeps whoever had one as he is, as in
+    games without chance that are played by heart.
 
     Args:
         dimension: D.
         popsize: P, candidates a generation, parents among them.
         parents: of the next generation.
-        sigma0: of the search's start, of which all candidates of the first generation but one are mutants.
-        sigma_change: how much sigma changes from parent to mutant.
+        sigma0: the largest sigma.
+        sigma_min: the smallest.
         seed: of its randomness.
     """
 
@@ -35,28 +36,29 @@ class Genetic(Solver):
         popsize: int = 256,
         parents: int = 8,
         sigma0: float = 0.1,
-        sigma_change: float = 1.0,
+        sigma_min: float = 0.001,
         seed: int = 0,
     ) -> None:
         check_sizes(popsize, sigma0)
         if not 1 <= parents < popsize:
             raise ConfigError(f"parents={parents} must be at least 1 and less than popsize={popsize}")
-        if sigma_change < 0:
-            raise ConfigError(f"sigma_change={sigma_change} must be at least 0")
+        if not 0 < sigma_min <= sigma0:
+            raise ConfigError(f"sigma_min={sigma_min} must be greater than 0 and at most sigma0={sigma0}")
         self.popsize = popsize
         self.parents = parents
-        self.sigma_change = sigma_change
+        self.sigma0 = sigma0
+        self.sigma_min = sigma_min
         self.seed = seed
         self._generation = 0
         self._best = np.zeros((1, dimension))  # the best first
-        self._sigma = np.array([float(sigma0)])  # of each
+        self._sigma = np.array([float(sigma0)])  # with which each was made
 
     def _draw(self) -> tuple[Array, Array]:
         """This generation's candidates [P, D], mutants first, and their sigmas [P]."""
         random = np.random.default_rng([self.seed, SEARCH, self._generation])
         number = self.popsize - len(self._best)
         of = random.integers(len(self._best), size=number)
-        sigma = self._sigma[of] * np.exp(self.sigma_change * random.standard_normal(number))
+        sigma = self.sigma_min * (self.sigma0 / self.sigma_min) ** random.random(number)
         mutants = self._best[of] + sigma[:, None] * random.standard_normal((number, self._best.shape[1]))
         return np.concatenate([mutants, self._best]), np.concatenate([sigma, self._sigma])
 
@@ -75,7 +77,7 @@ class Genetic(Solver):
         return self._best[0].copy()
 
     def statistics(self) -> dict[str, float]:
-        """`sigma`, the parents' geometric mean."""
+        """`sigma`, with which the parents were made, their geometric mean."""
         return {"sigma": float(np.exp(np.log(self._sigma).mean()))}
 
     @property

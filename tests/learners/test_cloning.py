@@ -89,7 +89,9 @@ def test_a_clone_whose_rate_was_to_end_at_0_does_not_go_on_for_longer(clone, run
     given = ["learner.schedule=linear", f"hydra.run.dir={tmp_path / 'linear'}"]
     last = clone("linear", *given, "trainer.max_steps=2") / "checkpoints" / "last.ckpt"
     assert run_command(*CLONING, *SMALL, *given, "trainer.max_steps=4", f"ckpt_path={last}") == 2
-    assert "learner.schedule_steps=4, but ckpt_path was trained with learner.schedule_steps=2" in capsys.readouterr().err
+    assert (
+        "learner.schedule_steps=4, but ckpt_path was trained with learner.schedule_steps=2" in capsys.readouterr().err
+    )
 
 
 @pytest.fixture
