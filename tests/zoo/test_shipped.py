@@ -1,6 +1,7 @@
 """Every agent that ships is what the table says of it, and plays wherever weights are asked for."""
 
 import hashlib
+import shlex
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -83,3 +84,15 @@ def test_a_table_that_is_written_is_the_one_that_was_read(tmp_path):
 
 def test_the_page_says_what_the_table_says():
     assert (ROOT / "docs" / "zoo.md").read_text() == markdown(read_table(), INPUTS)
+
+
+def test_the_laptop_budget_trains_the_cart_pole_agent_that_ships():
+    command = read_table()["cartpole"].command
+    given = shlex.split(command.removeprefix("python -m anx.run "))
+    asked, trained = (
+        OmegaConf.to_container(compose(*each), resolve=True) for each in (["+budget=laptop", "seed=1"], given)
+    )
+    assert asked["optimizer"] == trained["optimizer"]
+    assert asked["learner"] == trained["learner"]
+    for key in ("max_steps", "val_check_interval"):
+        assert asked["trainer"][key] == trained["trainer"][key]
