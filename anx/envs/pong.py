@@ -1,42 +1,14 @@
 """Atari Pong in the Arcade Learning Environment, preprocessed as in the paper."""
 
-import numpy as np
-
 from anx.cores import count_cores
 from anx.envs.atari import FPS, FRAMES, SIZE, Games
 from anx.envs.base import HostEnvironment
 from anx.envs.consoles import ReadableGames
 from anx.envs.extras import missing
 from anx.envs.limits import MOST_PROCESSES, MOST_STEPS, check_counts
-from anx.envs.vector import Answer, Info, Options, Pixels, Seeds, chosen
 from anx.spec import Spec
 
-GAME = 21  # points of a whole game
 SCORE = 10  # rows of a frame in which the score stands
-
-
-class ShortGames(Games):
-    """Games of Pong that are over when one side has so many points; whoever plays resets them.
-
-    Args:
-        slots, threads, max_steps: see `Games`.
-        points: of a game, less than 21.
-        blank: rows of a frame, from the top, that are 0.
-    """
-
-    def __init__(self, slots: int, threads: int, max_steps: int, points: int, *, blank: int = 0) -> None:
-        super().__init__("pong", slots, threads, max_steps, fire=True, blank=blank)
-        self.points = points
-        self._made = np.zeros((slots, 2), dtype=np.int64)  # points of either side
-
-    def reset(self, *, seed: Seeds = None, options: Options = None) -> tuple[Pixels, Info]:
-        self._made[chosen(options, self.num_envs)] = 0
-        return super().reset(seed=seed, options=options)
-
-    def step_wait(self) -> Answer:
-        seen, reward, terminated, truncated, info = super().step_wait()
-        self._made += np.stack([reward > 0, reward < 0], axis=1)
-        return seen, reward, terminated | (self._made.max(1) >= self.points), truncated, info
 
 
 class Pong(HostEnvironment):
@@ -49,16 +21,13 @@ class Pong(HostEnvironment):
         max_steps: agent steps of four frames after which an episode ends.
         threads: of the emulator, never more than there are games; 0: one a core.
         score: whether the score is seen; else the 10 rows in which it stands are 0.
-        points: that one side needs for a game to be over. Whoever loses a short one has cost few steps, so a search
-            has more of them for those who don't.
     """
 
     overlaps = True  # steps while the policy acts for others
     stacks = True
 
-    def __init__(self, max_steps: int = 27000, threads: int = 0, *, score: bool = True, points: int = GAME) -> None:
+    def __init__(self, max_steps: int = 27000, threads: int = 0, *, score: bool = True) -> None:
         check_counts(1, MOST_STEPS, max_steps=max_steps)
-        check_counts(1, GAME, points=points)
         check_counts(0, MOST_PROCESSES, threads=threads)
         self.spec = Spec(
             observation_shape=(FRAMES, SIZE, SIZE),
@@ -69,15 +38,12 @@ class Pong(HostEnvironment):
         )
         self.threads = threads
         self.blank = 0 if score else SCORE
-        self.points = points
 
     def make(self, slots: int, training: bool = False, pictures: bool = False) -> Games:
         """`slots` games side by side; a game that has ended is reset before its next step. Training changes nothing;
         pictures are the newest of the frames that the agent sees."""
         threads = self.threads or count_cores()  # the emulator's own 0 is every core of the machine
         try:
-            if self.points < GAME:
-                return ShortGames(slots, threads, self.spec.max_steps, self.points, blank=self.blank)
             return Games("pong", slots, threads, self.spec.max_steps, fire=True, blank=self.blank)
         except ImportError:
             raise missing("pong", "the Arcade Learning Environment", "atari") from None

@@ -46,20 +46,6 @@ def test_the_score_can_be_hidden():
     assert np.array_equal(hidden[:, :, 10:], whole[:, :, 10:])
 
 
-def test_a_short_game_is_over_at_its_points_and_its_slot_begins_a_whole_one():
-    envs = Pong(threads=1, points=3).make(2)
-    envs.reset(seed=np.array([0, 1]))
-    for _ in range(2):  # the first slot's second game is as long as its first
-        total, steps = np.zeros(2), 0
-        while total[0] > -3:
-            _, reward, terminated, _, _ = envs.step(np.zeros(2, dtype=np.int64))
-            total, steps = total + reward, steps + 1
-            assert terminated[0] == (total[0] == -3)
-        assert 100 < steps < 400
-        envs.reset(seed=np.array([0, 1]), options={"reset_mask": np.array([True, False])})
-    envs.close()
-
-
 def test_whoever_never_moves_loses_to_21(games):
     games.reset(seed=np.array([0, 1]))
     total, over = np.zeros(2), np.zeros(2, dtype=bool)
