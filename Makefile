@@ -25,7 +25,7 @@ setup: .venv/ready ## a virtual environment with everything, at the tested versi
 train: setup ## train and evaluate cart-pole swing-up, about five minutes on two cores; ARGS="+experiment=pong" for others
 	$(BIN)/python -m anx.run $(ARGS)
 
-test: setup ## the tests, about seven minutes on two cores
+test: setup ## the tests, about nine minutes on two cores
 	$(PYTEST) -m 'not exhaustive' $(ARGS)
 
 test-all: setup ## and those that compile every component, start whole programs and train: thirteen minutes
