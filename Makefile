@@ -28,7 +28,7 @@ train: setup ## train and evaluate cart-pole swing-up, about five minutes on two
 test: setup ## the tests, about nine minutes on two cores
 	$(PYTEST) -m 'not exhaustive' $(ARGS)
 
-test-all: setup ## and those that compile every component, start whole programs and train: thirteen minutes
+test-all: setup ## and those that compile every component, start whole programs and train: fourteen minutes
 	$(PYTEST) $(ARGS)
 
 check: setup ## lint, format, types and the fast tests

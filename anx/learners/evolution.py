@@ -1,8 +1,8 @@
 """Evolution: one training step is one generation, ask -> rollout -> tell -> log.
 
 There is no loss and no gradient: `training_step` optimises by hand, as Lightning calls that. What is measured in steps
-(`trainer.max_steps`, validation, logging, ModelCheckpoint's `every_n_train_steps`) counts generations, since the
-optimizer steps once in each. Only its `train_time_interval` has no effect; `callbacks.last` saves by time.
+(`trainer.max_steps`, validation, logging, `every_n_train_steps`) counts generations, since the optimizer steps once in
+each. Only ModelCheckpoint's `train_time_interval` has no effect; `callbacks.last` saves by time.
 """
 
 import math

@@ -53,6 +53,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anx.errors import ConfigError
+from anx.seeds import SEARCH
 from anx.solvers.state import State
 
 Array = NDArray[np.float64]
@@ -107,3 +108,8 @@ def check_sizes(popsize: int, sigma0: float) -> None:
         raise ConfigError(f"popsize={popsize} must be at least 2")
     if sigma0 <= 0:
         raise ConfigError(f"sigma0={sigma0} must be greater than 0")
+
+
+def randomness(seed: int, generation: int) -> np.random.Generator:
+    """What a search draws a generation from; it depends on the arguments alone: there is no random state to carry."""
+    return np.random.default_rng([seed, SEARCH, generation])

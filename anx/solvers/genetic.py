@@ -3,8 +3,7 @@
 import numpy as np
 
 from anx.errors import ConfigError
-from anx.seeds import SEARCH
-from anx.solvers.base import Array, Solver, check_sizes
+from anx.solvers.base import Array, Solver, check_sizes, randomness
 from anx.solvers.state import State, take
 
 
@@ -55,7 +54,7 @@ class Genetic(Solver):
 
     def _draw(self) -> tuple[Array, Array]:
         """This generation's candidates [P, D], mutants first, and their sigmas [P]."""
-        random = np.random.default_rng([self.seed, SEARCH, self._generation])
+        random = randomness(self.seed, self._generation)
         number = self.popsize - len(self._best)
         of = random.integers(len(self._best), size=number)
         sigma = self.sigma_min * (self.sigma0 / self.sigma_min) ** random.random(number)

@@ -5,8 +5,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from anx.errors import ConfigError
-from anx.seeds import SEARCH
-from anx.solvers.base import Array, check_sizes
+from anx.solvers.base import Array, check_sizes, randomness
 
 Shaping = Literal["ranks", "normalised"]
 
@@ -19,8 +18,8 @@ def check_pairs(popsize: int, sigma0: float) -> None:
 
 
 def draw_noise(seed: int, generation: int, pairs: int, dimension: int) -> Array:
-    """Standard normal numbers [P / 2, D] that depend on the arguments alone: there is no random state to carry."""
-    return np.random.default_rng([seed, SEARCH, generation]).standard_normal((pairs, dimension))
+    """Standard normal numbers [P / 2, D] of a generation."""
+    return randomness(seed, generation).standard_normal((pairs, dimension))
 
 
 def mirror(mean: Array, steps: Array) -> Array:
