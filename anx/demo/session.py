@@ -17,8 +17,7 @@ from anx.demo.frames import Tally, describe, pack
 from anx.demo.player import Player
 from anx.demo.stage import Stage
 from anx.errors import ConfigError
-from anx.internal.pytree import tree_map_only
-from anx.rollout.trace import Moment
+from anx.rollout.trace import Moment, on_cpu
 from anx.rollout.world import World
 from anx.seeds import LARGEST
 from anx.views.patches import Pixels, patches_of
@@ -177,9 +176,8 @@ class Session:
     def _show(self, inputs: Tensor, thought: Thought, observation: Tensor, picture: Pixels | None) -> None:
         self.frames += 1
         self.sent = time.monotonic()
-        moment = Moment(observation, inputs, self.player.origins(), *thought, torch.tensor(0.0), picture)
-        here: Moment = tree_map_only(Tensor, Tensor.cpu, moment)
-        self._send(pack(self.frames, here, self.tally, self.player.gain, self.patches, self.player.drives()))
+        moment = on_cpu(Moment(observation, inputs, self.player.origins(), *thought, torch.tensor(0.0), picture))
+        self._send(pack(self.frames, moment, self.tally, self.player.gain, self.patches, self.player.drives()))
 
     def _tell(self) -> None:
         """How things stand: what a browser shows of its controls."""

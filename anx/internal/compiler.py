@@ -33,6 +33,15 @@ ON_CPU = {
     "cpp.threads": 1,  # whoever has several threads gives each rows of its own
     "size_asserts": False,
 }
+# On a card starting a kernel takes as long as a small one does: a step of few large ones, which work some things out
+# more than once, takes half as long.
+ON_CUDA = {
+    "unroll_reductions_threshold": 41,
+    "realize_reads_threshold": 64,
+    "realize_opcount_threshold": 400,
+    "realize_acc_reads_threshold": 400,
+    "shape_padding": False,
+}
 PRIME = 1_000_003
 
 aten = torch.ops.aten
@@ -44,7 +53,7 @@ def compile_rows(function: Run, leaves: list[Tensor], decompositions: Decomposit
     Args:
         function: what it returns is [B, ...], too.
         leaves: the arguments that it would be called with.
-        decompositions: what operations become on the CPU, beside torch's own; an operation for which one of them
+        decompositions: what operations become, beside torch's own; an operation for which one of them
             returns NotImplemented stays as it is.
 
     Returns:
@@ -115,10 +124,13 @@ def compile_graph(
         made.append(compile_fx_inner(*arguments, **options))  # type: ignore[arg-type]
         return made[-1]
 
-    own: dict[str, object] = {}
-    if inputs[0].device.type == "cpu":
-        own = {"decompositions": dict(select_decomp_table()) | dict(decompositions), "config_patches": ON_CPU}
-    run = compile_fx(graph, inputs, inner_compile=inner_compile, **own)  # type: ignore[arg-type]
+    run = compile_fx(
+        graph,
+        inputs,
+        inner_compile=inner_compile,
+        config_patches=ON_CPU if inputs[0].device.type == "cpu" else ON_CUDA,
+        decompositions=dict(select_decomp_table()) | dict(decompositions),
+    )
     return cast(Run, run), made[-1] if made else None
 
 

@@ -2,25 +2,30 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Generic, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
 
 from anx.internal.compiler import Run, compile_rows
-from anx.internal.kernels import Call, CannotRecordError, find_call
+from anx.internal.kernels import CannotRecordError, find_call
 from anx.internal.pytree import Form, tree_flatten, tree_unflatten
-from anx.rollout.decompositions import OWN
-from anx.rollout.recording import Recording
+from anx.rollout.decompositions import decompositions_on
+from anx.rollout.graph import Graph
+from anx.rollout.recording import Recorded, Recording
 
 # How far a compiled step may be from the same step uncompiled, and for which fraction of a batch's rows: where two
 # scores are all but equal, another rounding makes another action.
 TOLERANCE = 1e-4
 MOST_ROWS_APART = 0.05
 
+STEPS_A_GRAPH = 10  # on a CUDA card
+
 Signature: TypeAlias = tuple[object, ...]
 Arguments: TypeAlias = tuple[object, ...]  # trees of tensors
 Result = TypeVar("Result")
+Record: TypeAlias = Callable[[list[Tensor], list[Tensor]], Recorded]  # fixed and carried arguments -> steps from there
 
 
 class CannotCompileError(RuntimeError):
@@ -30,10 +35,10 @@ class CannotCompileError(RuntimeError):
 class Compiled(Generic[Result]):
     """A step for batches of one form: flat tensors [B, ...] in, flat tensors [B, ...] out."""
 
-    def __init__(self, run: Run, out: "Form[Result]", call: Call | None) -> None:
+    def __init__(self, run: Run, out: "Form[Result]", record: Record | None) -> None:
         self.run = run
         self.out = out
-        self.call = call  # None: it cannot be recorded
+        self.record = record  # None: it cannot be recorded
 
 
 class CompiledStep(Generic[Result]):
@@ -96,22 +101,26 @@ class CompiledStep(Generic[Result]):
             results, out = tree_flatten(self._step(*tree_unflatten(leaves, form)))
             return [result.contiguous() for result in results]
 
-        run, artefact = compile_rows(flat, leaves, OWN)
+        device = leaves[0].device.type
+        run, artefact = compile_rows(flat, leaves, decompositions_on(device))
         assert out is not None
-        return Compiled(run, out, find_call(artefact, len(leaves)))
+        if device == "cuda":
+            return Compiled(run, out, partial(Graph, run, at_once=STEPS_A_GRAPH))
+        call = find_call(artefact, len(leaves))
+        return Compiled(run, out, partial(Recording, call) if call else None)
 
     def _check(self, compiled: Compiled[Result], leaves: list[Tensor], form: "Form[Arguments]") -> None:
         """One step, and a second one from where the first led if it can: states are blank before the first."""
         ours = self._check_one(compiled, leaves, form)
         count = len(ours)
         if [_form(leaf) for leaf in leaves[-count:]] != [_form(leaf) for leaf in ours]:
-            compiled.call = None
+            compiled.record = None
             return
         fixed, carried = leaves[:-count], leaves[-count:]
         ours = self._check_one(compiled, [*fixed, *ours], form)
         expected = compiled.run(*fixed, *ours)
-        if compiled.call and not _records(compiled.call, fixed, carried, list(expected)):
-            compiled.call = None
+        if compiled.record and not _records(compiled.record, fixed, carried, list(expected)):
+            compiled.record = None
 
     def _check_one(self, compiled: Compiled[Result], leaves: list[Tensor], form: "Form[Arguments]") -> list[Tensor]:
         ours = compiled.run(*leaves)
@@ -122,13 +131,13 @@ class CompiledStep(Generic[Result]):
         return list(ours)
 
 
-def _records(call: Call, fixed: list[Tensor], carried: list[Tensor], expected: list[Tensor]) -> bool:
+def _records(record: Record, fixed: list[Tensor], carried: list[Tensor], expected: list[Tensor]) -> bool:
     """Whether three recorded steps from `carried` lead to what is expected of them, to the bit."""
     try:
-        recording = Recording(call, fixed, carried)
+        recording = record(fixed, carried)
+        recording.step(2)
     except CannotRecordError:
         return False
-    recording.step(2)
     pairs = zip(recording.carried, expected, strict=True)
     return all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in pairs)
 

@@ -1,4 +1,4 @@
-"""What operations become when a population's step is compiled for the CPU.
+"""What operations become when a population's step is compiled.
 
 A candidate's layers are tiny (8 to 32 features) and there are hundreds of candidates: a batched matrix product spends
 its time on being called. Products with a short inner dimension are therefore written out as sums, which the compiler
@@ -55,9 +55,10 @@ def _polynomial(coefficients: tuple[float, ...], z: Tensor) -> Tensor:
     return result
 
 
-OWN: dict[object, Callable[..., Tensor]] = {
-    aten.bmm.default: _bmm,
-    aten.baddbmm.default: _baddbmm,
-    aten.tanh.default: _tanh,
-    aten.sigmoid.default: _sigmoid,
-}
+PRODUCTS: dict[object, Callable[..., Tensor]] = {aten.bmm.default: _bmm, aten.baddbmm.default: _baddbmm}
+ON_CPU = PRODUCTS | {aten.tanh.default: _tanh, aten.sigmoid.default: _sigmoid}
+
+
+def decompositions_on(device: str) -> dict[object, Callable[..., Tensor]]:
+    """By operation; a CUDA card has a quick exponential of its own."""
+    return ON_CPU if device == "cpu" else PRODUCTS

@@ -1,7 +1,7 @@
-"""A batch of episodes, step by step: by a step as it is, or by a compiled one."""
+"""A batch of episodes, step by step."""
 
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -9,12 +9,13 @@ from torch import Tensor
 from anx.agent.agent import Agent, AgentState
 from anx.agent.state import returned_as
 from anx.envs.base import State, TorchEnvironment
-from anx.internal.pytree import Form, tree_leaves, tree_unflatten
+from anx.internal.compiler import Run
+from anx.internal.kernels import CannotRecordError
 from anx.perturb.pipeline import Pipeline
 from anx.population import vectorise
-from anx.rollout.compilation import Arguments, CompiledStep
+from anx.rollout.compilation import Record
 from anx.rollout.jobs import Own
-from anx.rollout.recording import Recording
+from anx.rollout.recording import Recorded
 
 # What a batch [B, T] carries: the environment's states, the agents', returns, lengths, and which episodes go on.
 Carried: TypeAlias = tuple[State, AgentState, Tensor, Tensor, Tensor]
@@ -36,74 +37,51 @@ def make_step(agent: Agent, env: TorchEnvironment[State], pipeline: Pipeline) ->
     return step
 
 
-class Loop(Protocol):
-    """A batch, step by step."""
+class Loop:
+    """A batch, step by step; recorded where it can be.
 
-    @property
-    def carried(self) -> list[Tensor]: ...
+    Args:
+        run: the step of flat tensors: fixed ones, and those that it gives anew.
+        record: what takes its steps in one call; None: nothing does.
+        own: each row's parameters, [B, ...] each.
+        drawn: what perturbations have drawn, [B, T, ...] each.
+        carried: where it starts, [B, T, ...] each.
+    """
 
-    def step(self, count: int) -> None: ...
+    def __init__(
+        self, run: Run, record: Record | None, own: list[Tensor], drawn: list[Tensor], carried: list[Tensor]
+    ) -> None:
+        self._run = run
+        self._record = record
+        self._fixed = [*own, *drawn]
+        self._drawn = drawn
+        self._carried = carried
+        self._recording: Recorded | None = None
+
+    def step(self, count: int) -> None:
+        """Take `count` steps."""
+        try:
+            if self._record and self._recording is None and count:
+                self._recording = self._record(self._fixed, self._carried)  # has taken one
+                count -= 1
+            if self._recording:
+                self._recording.step(count)
+                return
+        except CannotRecordError:  # found out before any of the others was taken
+            if self._recording:
+                self._carried = self._recording.carried
+            self._record = self._recording = None
+        for _ in range(count):
+            self._carried = list(self._run(*self._fixed, *self._carried))
 
     def perturb(self, drawn: list[Tensor]) -> None:
         """From now on perturbations do what is drawn."""
-
-
-class PlainLoop(Generic[State]):
-    """A loop of a step as it is."""
-
-    def __init__(
-        self, step: BatchStep[State], own: Own, drawn: list[Tensor], carried: list[Tensor], form: "Form[Carried[State]]"
-    ) -> None:
-        self._step = step
-        self._own = own
-        self._drawn = drawn
-        self._carried = tree_unflatten(carried, form)
-
-    def step(self, count: int) -> None:
-        for _ in range(count):
-            self._carried = self._step(self._own, tuple(self._drawn), self._carried)
-
-    def perturb(self, drawn: list[Tensor]) -> None:
-        self._drawn = drawn
-
-    @property
-    def carried(self) -> list[Tensor]:
-        return tree_leaves(self._carried)
-
-
-class CompiledLoop(Generic[State]):
-    """A batch, step by step; recorded where the step can be."""
-
-    def __init__(
-        self,
-        step: CompiledStep[Carried[State]],
-        fixed: list[Tensor],
-        drawn: list[Tensor],
-        carried: list[Tensor],
-        form: "Form[Arguments]",
-    ) -> None:
-        self._fixed = [*fixed, *drawn]
-        self._drawn = drawn
-        self._carried = [leaf.contiguous() for leaf in carried]  # as a step gives them: the next one is the same code
-        self._compiled = step.compiled([*self._fixed, *self._carried], form)
-        self._recording: Recording | None = None
-
-    def step(self, count: int) -> None:
-        if self._compiled.call and self._recording is None and count:
-            self._recording = Recording(self._compiled.call, self._fixed, self._carried)  # has taken one
-            count -= 1
-        if self._recording:
-            self._recording.step(count)
-            return
-        for _ in range(count):
-            self._carried = list(self._compiled.run(*self._fixed, *self._carried))
-
-    def perturb(self, drawn: list[Tensor]) -> None:
         for old, new in zip(self._drawn, drawn, strict=True):
             old.copy_(new)
 
     @property
     def carried(self) -> list[Tensor]:
+        """Where the last step led."""
         return self._recording.carried if self._recording else self._carried
 
 

@@ -8,10 +8,22 @@ call.
 
 import ctypes
 from collections.abc import Sequence
+from typing import Protocol
 
 from torch import Tensor
 
 from anx.internal.kernels import Call, CannotRecordError, Kernel, Pointers
+
+
+class Recorded(Protocol):
+    """Steps of one batch, each from where the one before led."""
+
+    def step(self, count: int) -> None:
+        """Take `count` steps."""
+
+    @property
+    def carried(self) -> list[Tensor]:
+        """Where the last step led."""
 
 
 class Recording:

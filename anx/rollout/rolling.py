@@ -77,8 +77,7 @@ class Rolling(Generic[State]):
         self._blank = tree_map(partial(in_precision_of, population), blank)
         # An episode's return, its length, and whether it goes on are a tensor each: which one does not matter here.
         carried: Carried[State] = (self._start, self._blank, self.returns, self.returns, self.returns)
-        self._form = tree_structure(carried)
-        self._form_of_all = tree_structure((own, pipeline.drawn, carried))
+        self._form = tree_structure((own, pipeline.drawn, carried))
 
     def _pipeline(self) -> Pipeline:
         """From the episodes' first step on."""
@@ -96,7 +95,7 @@ class Rolling(Generic[State]):
         """Batches are stepped by a compiled step, in rows of so many lanes, or of a candidate's episodes if those are
         fewer: the rest of a row would be stepped for nothing."""
         lanes = min(lanes, self._episodes)
-        return CompiledStepping(step, self._parameters, self._numbers, lanes, self._form_of_all)
+        return CompiledStepping(step, self._parameters, self._numbers, lanes, self._form)
 
     def parts(self) -> list[Tensor]:
         """The jobs, ordered by candidate, in parts that share no candidate, one a core; a single candidate's episodes

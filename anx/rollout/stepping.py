@@ -2,17 +2,19 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Generic, Protocol
 
 from torch import Tensor
 
 from anx.envs.base import State
-from anx.internal.pytree import Form, tree_unflatten
+from anx.internal.pytree import Form, tree_leaves, tree_unflatten
 from anx.population import Packed
 from anx.rollout.batch import Batch, Numbers, Running
 from anx.rollout.compilation import Arguments, CompiledStep
+from anx.rollout.graph import Graph
 from anx.rollout.jobs import Own
-from anx.rollout.loop import BatchStep, Carried, CompiledLoop, Loop, PlainLoop
+from anx.rollout.loop import BatchStep, Carried, Loop
 
 WIDEST = 16  # numbers of single precision in a vector of AVX-512
 
@@ -33,24 +35,29 @@ class PlainStepping(Generic[State]):
         step: the step.
         parameters: every candidate's.
         numbers: what each job is.
-        form: of what a batch carries.
+        form: of the step's arguments.
     """
 
     def __init__(
-        self, step: BatchStep[State], parameters: Packed[Own], numbers: Numbers, form: "Form[Carried[State]]"
+        self, step: BatchStep[State], parameters: Packed[Own], numbers: Numbers, form: "Form[Arguments]"
     ) -> None:
         self._step = step
         self._parameters = parameters
         self._numbers = numbers
         self._form = form
 
+    def _run(self, *leaves: Tensor) -> list[Tensor]:
+        """The step of flat tensors."""
+        return tree_leaves(self._step(*tree_unflatten(leaves, self._form)))  # type: ignore[arg-type] # what they were
+
     def batch(self, jobs: Running) -> Batch:
         lanes = int(self._numbers.candidate[jobs.job].bincount().max())
         return Batch(jobs, self._numbers, self._parameters, lanes, multiple=1)
 
     def loop(self, batch: Batch, drawn: Sequence[Tensor]) -> Loop:
-        own = tree_unflatten(batch.own, self._parameters.form)
-        return PlainLoop(self._step, own, list(drawn), batch.carried, self._form)
+        # On a card it takes a hundred kernels, and asking for them ten times as long as they do.
+        record = partial(Graph, self._run) if batch.episode.device.type == "cuda" else None
+        return Loop(self._run, record, batch.own, list(drawn), batch.carried)
 
 
 class CompiledStepping(Generic[State]):
@@ -86,4 +93,6 @@ class CompiledStepping(Generic[State]):
         return Batch(jobs, self._numbers, self._parameters, self._lanes, multiple=self._multiple)
 
     def loop(self, batch: Batch, drawn: Sequence[Tensor]) -> Loop:
-        return CompiledLoop(self._step, batch.own, list(drawn), batch.carried, self._form)
+        carried = [leaf.contiguous() for leaf in batch.carried]  # as a step gives them: the next one is the same code
+        compiled = self._step.compiled([*batch.own, *drawn, *carried], self._form)
+        return Loop(compiled.run, compiled.record, batch.own, list(drawn), carried)

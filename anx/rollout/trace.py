@@ -13,7 +13,7 @@ STEPS = 2048  # that a trace keeps, at most; even
 
 
 class Moment(NamedTuple):
-    """One step of one episode, and how the agent came to its action."""
+    """One step of one episode, and how the agent came to its action; on the CPU, whatever the agent computes on."""
 
     observation: Tensor  # [...], as the environment gives it
     inputs: Tensor  # [N, F], as the neurons get them
@@ -24,6 +24,11 @@ class Moment(NamedTuple):
     action: Tensor  # [A]
     reward: Tensor  # []
     picture: NDArray[np.uint8] | None  # [height, width, 3], what a person sees before the action
+
+
+def on_cpu(moment: Moment) -> Moment:
+    """The same, to be looked at."""
+    return Moment._make(each.cpu() if isinstance(each, Tensor) else each for each in moment)
 
 
 class Trace(NamedTuple):

@@ -19,7 +19,7 @@ from anx.perturb.pipeline import Pipeline
 from anx.population import in_precision_of, with_vector
 from anx.rollout.jobs import episode_seeds
 from anx.rollout.slots import to_space
-from anx.rollout.trace import Moment
+from anx.rollout.trace import Moment, on_cpu
 from anx.spec import Spec, Specified
 
 
@@ -151,6 +151,6 @@ def watch(
             picture = world.picture() if pictures else None
             thought, state = agent.explain(prepared, inputs.to(vector.dtype), state)
             seen, (observation, reward, over) = observation, world.step(reach(thought.action, drawn))
-            yield Moment(seen, inputs, pipeline.origins(drawn), *thought, reward, picture)
+            yield on_cpu(Moment(seen, inputs, pipeline.origins(drawn), *thought, reward, picture))
             if over:
                 break

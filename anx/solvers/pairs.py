@@ -1,5 +1,6 @@
 """What solvers that draw antithetic pairs have in common: the pairs, and what fitness is worth to them."""
 
+from functools import lru_cache
 from typing import Literal, get_args
 
 import numpy as np
@@ -17,9 +18,12 @@ def check_pairs(popsize: int, sigma0: float) -> None:
         raise ConfigError(f"popsize={popsize} must be even: the candidates are pairs")
 
 
+@lru_cache(maxsize=1)  # asking and telling need the same ones
 def draw_noise(seed: int, generation: int, pairs: int, dimension: int) -> Array:
-    """Standard normal numbers [P / 2, D] of a generation."""
-    return randomness(seed, generation).standard_normal((pairs, dimension))
+    """Standard normal numbers [P / 2, D] of a generation, to be read only."""
+    noise = randomness(seed, generation).standard_normal((pairs, dimension))
+    noise.flags.writeable = False
+    return noise
 
 
 def mirror(mean: Array, steps: Array) -> Array:

@@ -42,7 +42,7 @@ def is_coloured(patches: Patches) -> bool:
 def newest_frame(observation: Tensor, patches: Patches) -> Pixels:
     """Stacked gray frames [S, H, W], or the colours of one -> the newest frame [H, W, 3]."""
     frame = observation if is_coloured(patches) else observation[-1:].expand(3, -1, -1)
-    return cast(Pixels, frame.movedim(0, -1).to(torch.uint8).cpu().numpy())
+    return cast(Pixels, frame.movedim(0, -1).to(torch.uint8).numpy())
 
 
 def newest_patches(inputs: Tensor, patches: Patches) -> Pixels:

@@ -62,4 +62,4 @@ def test_a_compiled_step_that_cannot_be_recorded_runs_all_the_same(monkeypatch):
     step = CompiledStep(lambda weight, x: weight * x)
     torch.testing.assert_close(step(*rows), rows[0] * rows[1])
     (compiled,) = step._compiled.values()
-    assert compiled.call is None
+    assert compiled.record is None

@@ -13,7 +13,7 @@ from torch import nn
 from anx.envs.cartpole import CartPoleSwingUpHarder
 from anx.population import num_parameters
 from anx.rollout.compilation import CannotCompileError, CompiledStep
-from anx.rollout.decompositions import OWN
+from anx.rollout.decompositions import ON_CPU
 from anx.rollout.device import DeviceRollout
 
 WORLD = CartPoleSwingUpHarder(max_steps=60)
@@ -78,7 +78,7 @@ def test_a_compiler_that_does_not_work_costs_a_run_a_warning(tmp_path):
 
 @needs_compiler
 def test_a_step_that_comes_out_wrong_is_refused(monkeypatch):
-    monkeypatch.setitem(OWN, torch.ops.aten.tanh.default, lambda x: x * 0.9)
+    monkeypatch.setitem(ON_CPU, torch.ops.aten.tanh.default, lambda x: x * 0.9)
     step = CompiledStep(lambda weight, x: (weight * x).tanh())
     with pytest.raises(CannotCompileError, match="result 0 is not that of the step itself"):
         step(torch.ones(8, 3), torch.ones(8, 3))
@@ -104,7 +104,7 @@ def test_what_an_episode_comes_to_does_not_depend_on_how_many_cores_share_the_po
         assert torch.equal(rollout(population_of(agent, 7), 6, 1).returns, one.returns)
     assert torch.equal(rollout(population_of(agent, 7)[3:5], 6, 1).returns, one.returns[3:5])
     (step,) = rollout.compile._steps.values()
-    assert all(each.call for each in step._compiled.values())  # recorded: else threads would wait for one another
+    assert all(each.record for each in step._compiled.values())  # recorded: else threads would wait for one another
 
 
 class Returning(nn.Module):

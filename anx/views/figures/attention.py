@@ -19,14 +19,14 @@ def attention_over_time(trace: Trace, names: Sequence[str]) -> Figure:
     The inputs are drawn in the environment's order, whatever order the agent saw them in.
     """
     steps, count = len(trace.rewards), trace.observations.shape[1]
-    attention = in_environments_order(trace.attention, trace.origins, count).cpu().numpy()
+    attention = in_environments_order(trace.attention, trace.origins, count).numpy()
     figure = Figure(figsize=(8, 3 + max(1.5, 0.17 * count)), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(max(2.2, 0.25 * count), 1))
     image = draw_rows(top, attention, steps, colour_scale(attention))
     top.set_yticks(np.arange(count) + 0.5, names or range(count))
     top.set_title("attention to each input (mean over the queries)")
     figure.colorbar(image, ax=top, pad=0.01)
-    bottom.plot(trace.rewards.cumsum(0).cpu().numpy(), color="tab:blue")
+    bottom.plot(trace.rewards.cumsum(0).numpy(), color="tab:blue")
     bottom.set(xlabel="step", ylabel="return so far", xlim=(0, steps))
     bottom.grid(alpha=0.3)
     return figure
@@ -39,7 +39,7 @@ def attention_by_query(trace: Trace, names: Sequence[str]) -> Figure:
     environment's order, as in `attention_over_time`.
     """
     steps, count = len(trace.rewards), trace.observations.shape[1]
-    attention = in_environments_order(trace.attention_by_query, trace.origins, count).cpu().numpy()  # [K, N, Q]
+    attention = in_environments_order(trace.attention_by_query, trace.origins, count).numpy()  # [K, N, Q]
     total = trace.latents.shape[1]
     queries = evenly_spaced(total, QUERIES)
     columns = min(4, len(queries))

@@ -27,7 +27,7 @@ def embedding_figure(trace: Trace, patches: Patches, seed: int = 0) -> Figure:
         seed: of t-SNE.
     """
     kept = evenly_spaced(len(trace.latents), POINTS)
-    points = embed(trace.latents[kept].flatten(1).float().cpu().numpy(), seed)
+    points = embed(trace.latents[kept].flatten(1).float().numpy(), seed)
     figure = Figure(figsize=(8, 7), layout="constrained")
     axis = figure.subplots()
     dots = axis.scatter(points[:, 0], points[:, 1], c=trace.steps[kept], s=10, cmap="viridis")

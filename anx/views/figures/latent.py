@@ -20,7 +20,7 @@ def latent_figure(plain: Trace, other: Trace, label: str = "shuffled") -> Figure
         other: the same episode with perturbed inputs.
         label: how they were perturbed.
     """
-    codes = [trace.latents.flatten(1).double().cpu().numpy() for trace in (plain, other)]  # [K, M V] each
+    codes = [trace.latents.flatten(1).double().numpy() for trace in (plain, other)]  # [K, M V] each
     common, *both = np.intersect1d(plain.steps, other.steps, assume_unique=True, return_indices=True)
     difference = np.abs(codes[0][both[0]] - codes[1][both[1]]).max(1)  # at the common steps
     size = codes[0].shape[1]

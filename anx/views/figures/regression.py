@@ -57,12 +57,12 @@ def regress(held_out: Sequence[Trace], fitted: Sequence[Trace], names: Sequence[
 
 def codes(traces: Sequence[Trace]) -> NDArray[np.float64]:
     """The latent codes of all steps [steps, M V]."""
-    return torch.cat([trace.latents.flatten(1) for trace in traces]).double().cpu().numpy()
+    return torch.cat([trace.latents.flatten(1) for trace in traces]).double().numpy()
 
 
 def inputs(traces: Sequence[Trace]) -> NDArray[np.float64]:
     """The inputs of all steps in the environment's order [steps, N]."""
-    return torch.cat([trace.observations for trace in traces]).double().cpu().numpy()
+    return torch.cat([trace.observations for trace in traces]).double().numpy()
 
 
 def regression_figure(regression: Regression) -> Figure:
