@@ -22,7 +22,7 @@ class Genetic(Solver):
     Args:
         dimension: D.
         popsize: P, candidates a generation, parents among them.
-        parents: of the next generation.
+        parents: of the next generation. Without: a ninth of the candidates.
         sigma0: the largest sigma.
         sigma_min: the smallest.
         seed: of its randomness.
@@ -33,12 +33,14 @@ class Genetic(Solver):
         dimension: int,
         *,
         popsize: int = 256,
-        parents: int = 8,
+        parents: int | None = None,
         sigma0: float = 0.1,
         sigma_min: float = 0.001,
         seed: int = 0,
     ) -> None:
         check_sizes(popsize, sigma0)
+        if parents is None:
+            parents = max(1, popsize // 9)
         if not 1 <= parents < popsize:
             raise ConfigError(f"parents={parents} must be at least 1 and less than popsize={popsize}")
         if not 0 < sigma_min <= sigma0:

@@ -8,11 +8,12 @@ import pytest
 import torch
 from conftest import compose
 from hydra.utils import instantiate
-from test_offered_solvers import OFFERED
+from test_offered_solvers import FILES, OFFERED
 from torch import nn
 
 from anx.errors import ConfigError
 from anx.learners.optimizer import SolverOptimizer
+from anx.learners.sharing import check_sharing
 from anx.solvers.base import Solver
 
 D = 20
@@ -126,3 +127,11 @@ def test_seeds_are_different_searches_and_the_global_one_is_none_of_them(overrid
 def test_a_state_of_another_solver_is_refused(overrides):
     with pytest.raises(ConfigError):
         make(overrides).state = {"versions": {}, "generation": "seven", "controller": {}}
+
+
+@pytest.mark.parametrize("optimizer", FILES)
+def test_the_smallest_sizes_of_every_world_are_ones_with_which_a_search_begins(optimizer):
+    for experiment in ("cartpole", "ant", "pong"):  # of each sizes of its own
+        config = compose(f"+experiment={experiment}", "+budget=smoke", f"optimizer={optimizer}")
+        solver = instantiate(config.optimizer)(3)
+        check_sharing(config.learner.episodes, config.learner.group_size, solver.popsize, solver.pairs)
