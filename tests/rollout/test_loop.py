@@ -13,7 +13,7 @@ from anx.rollout.loop import Loop
 
 def run(weight, drawn, first, second):
     """Hands on one of what it carries as it is, in another's place."""
-    return [second, first * weight + drawn]
+    return [second * weight + drawn, first]
 
 
 def after(steps, weight, drawn, first, second):
