@@ -163,3 +163,17 @@ def test_a_users_own_kind_of_what_an_ablation_needs_is_one(monkeypatch):
     config.pooler._target_ = "my_pooler.Mean"
     with pytest.raises(ConfigError, match=r"learned_queries is for agents with pooler AttentionPooler; .* has Mean"):
         check_ablations(config)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("changes", each) for each in ("", [1], None)),
+        *(("needs", each) for each in ("", ["a"], {"neuron": 1}, {"nowhere": "torch.nn.LSTM"}, {"seed": "int"})),
+    ],
+)
+def test_an_ablation_that_says_something_else_than_what_it_changes_and_needs_is_refused_by_name(key, value):
+    config = compose("+ablation=no_memory")
+    config.ablations.no_memory = {**config.ablations.no_memory, key: value}
+    with pytest.raises(ConfigError, match=r"^ablations=.* is filled in by \+ablation=NAME"):
+        check_ablations(config)

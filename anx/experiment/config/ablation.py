@@ -29,9 +29,16 @@ def read_ablations(config: DictConfig) -> Ablations:
     """The chosen ablations, by name."""
     given = cast(dict[str, object], OmegaConf.to_container(config)).get("ablations") or {}
     ablations = cast(Ablations, given)
-    if not fits(given, dict[str, dict]) or not all("changes" in each for each in ablations.values()):
+    if not fits(given, dict[str, dict]) or not all(is_ablation(each, config) for each in ablations.values()):
         raise ConfigError(f"ablations={given} is filled in by +ablation=NAME; --help lists the names")
     return ablations
+
+
+def is_ablation(given: Mapping[str, object], config: DictConfig) -> bool:
+    """Whether it says what it changes, and of which of the configuration's parts it needs a class."""
+    needs = given.get("needs", {})
+    said = fits(given.get("changes"), list[str]) and fits(needs, dict[str, str])
+    return said and all(OmegaConf.is_dict(config.get(part)) for part in cast(dict[str, str], needs))
 
 
 def check_pairs(ablations: Ablations) -> None:
