@@ -183,7 +183,9 @@ def is_named(override, line):
         return False
     if text.startswith("${") or line.startswith("error: trainer: "):  # the value it stands for; Lightning's own words
         return True
-    if re.search("is not a container|interpolation|Could not override", line):  # it is another key that refers to it
+    if re.search("is not a container|[Ii]nterpolation|Could not override", line):  # it is another key that refers to it
+        return True
+    if "." not in key and line.startswith(f"error: {key}."):  # a part that is chosen, and one of its arguments
         return True
     texts = {text, text.strip("'")}
     with contextlib.suppress(HydraException):

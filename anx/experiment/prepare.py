@@ -62,29 +62,27 @@ def check_parts(config: DictConfig) -> None:
             raise ConfigError(f"{key}={config.get(key)}: a run needs one; --help lists those that there are")
     if "budgets" in config and not OmegaConf.is_dict(config.budgets):  # who takes a size from there would not say why
         raise ConfigError(f"budgets={config.budgets} must be sizes by name")
-    for key, part in (
-        ("report", config.get("report")),
-        *chosen(config, "callbacks").items(),
-        *chosen(config, "perturbations").items(),
-    ):
-        if part is not None and "_target_" not in (part if OmegaConf.is_dict(part) else ()):
-            raise ConfigError(f"{key}={part} must be null or a part with a _target_")
+    for key in ("report", "cluster"):
+        check_part(key, config.get(key))
+    for group in ("callbacks", "logger", "perturbations"):
+        chosen(config, group)
     if processes_of(config) > 1 and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
         raise ConfigError("trainer.devices times trainer.num_nodes must be 1 in a multirun: a job has one process")
     check_cluster(config)
 
 
 def check_cluster(config: DictConfig) -> None:
-    """Whether what plays populations elsewhere is a part, and one process asks for it."""
-    cluster = config.get("cluster")
-    if cluster is None:
-        return
-    if not OmegaConf.is_dict(cluster) or "_target_" not in cluster:
-        raise ConfigError(f"cluster={cluster} must be null or a part with a _target_")
-    if processes_of(config) > 1:
+    """Whether one process asks for what plays populations elsewhere."""
+    if config.get("cluster") is not None and processes_of(config) > 1:
         raise ConfigError(
             "trainer.devices times trainer.num_nodes must be 1 with a cluster, which plays for one process"
         )
+
+
+def check_part(key: str, part: object) -> None:
+    """ConfigError unless a part that may be left out is one, or null."""
+    if part is not None and (not isinstance(part, DictConfig) or "_target_" not in part):
+        raise ConfigError(f"{key}={part} must be null or a part with a _target_")
 
 
 def chosen(config: DictConfig, group: str) -> dict[str, Any]:
@@ -92,6 +90,8 @@ def chosen(config: DictConfig, group: str) -> dict[str, Any]:
     parts = config.get(group) or {}
     if not OmegaConf.is_dict(config.get(group, OmegaConf.create())) and parts:
         raise ConfigError(f"{group}={parts} must be null or parts by name")
+    for name, part in parts.items():
+        check_part(f"{group}.{name}", part)
     return {f"{group}.{name}": part for name, part in parts.items() if part is not None}
 
 

@@ -113,6 +113,7 @@ REFUSED = {
     "a null optimizer": ({"optimizer": None}, "optimizer=None: a run needs one"),
     "a text for a report": ({"report": "yes"}, "report=yes must be null or a part"),
     "a text for a callback": ({"callbacks.progress": "yes"}, "callbacks.progress=yes must be null or a part"),
+    "a number for a logger": ({"logger.wandb": -1e12}, "logger.wandb=-1000000000000.0 must be null or a part"),
     "no budgets": ({"budgets": None}, "budgets=None must be sizes by name"),
     "a text for all callbacks": ({"callbacks": "yes"}, "callbacks=yes must be null or parts by name"),
 }
