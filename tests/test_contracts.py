@@ -30,6 +30,7 @@ from omegaconf import OmegaConf
 from anx.agent.agent import Agent
 from anx.errors import ConfigError
 from anx.experiment.build import build_agent
+from anx.experiment.config.values import fits, locate, signature_of
 from anx.experiment.files.weights import load_into, read_weights, write_agent
 from anx.population import get_vector, num_parameters
 from anx.rollout.base import Episodes
@@ -232,3 +233,23 @@ def test_a_compiled_step_acts_as_the_eager_one_on_slots():
 def test_compiled_is_eager_for_the_ablation_without_memory():
     agent, env = make_agent("+ablation=no_memory", "env.max_steps=60")
     assert_compiled_acts_as_eager(agent, env, "no_memory")
+
+
+def sizes_of(config):
+    """Every size of every part: (group, key)."""
+    for group in GROUPS:
+        hints = signature_of(locate(group, config[group]._target_))[1]
+        for key in config[group]:
+            if key in hints and fits(1, hints[key]) and not fits(0.5, hints[key]):
+                yield group, key
+
+
+@pytest.mark.parametrize("names", covering().values(), ids=name_of)
+def test_sizes_of_none_and_less_are_refused_by_name(names):
+    sizes = list(sizes_of(config_of(names)))
+    for (group, key), value in itertools.product(sizes, (0, -1)):
+        config = config_of(names)
+        config[group][key] = value
+        with pytest.raises(ConfigError, match=f"^{group}.{key}={value} "):
+            build_agent(config, build(names)[1])
+    assert sizes or names[2] == "concatenation"

@@ -22,6 +22,7 @@ class LSTMNeuron(nn.Module):
 
     def __init__(self, features: int, action_size: int, hidden_size: int = 8, *, one_bias: bool = True) -> None:
         super().__init__()
+        check_positive(hidden_size=hidden_size)
         self.key_size = hidden_size
         self.value_size = features
         self.cell = nn.LSTMCell(features + action_size, hidden_size)

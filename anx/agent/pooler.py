@@ -66,6 +66,7 @@ class AttentionPooler(nn.Module):
     ) -> None:
         super().__init__()
         check_positive(num_queries=num_queries, query_size=query_size, message_size=message_size, init_scale=init_scale)
+        check_positive(value_message_size=value_message_size)
         if value_gains is not None and (value_gains < 1 or value_size % value_gains):
             raise ValueError(f"value_gains={value_gains} must be null or divide the {value_size} features of a value")
         check_choice("queries", queries, ("sinusoidal", "learned"))
