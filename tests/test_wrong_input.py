@@ -67,6 +67,11 @@ RUNS = {
     "a negative population": (["optimizer.popsize=-4"], ["optimizer.popsize=-4", "at least 2"]),
     "negative rollouts": (["learner.rollouts=-1"], ["learner.rollouts=-1", "at least 1"]),
     "negative generations": (["trainer.max_steps=-3"], ["trainer.max_steps=-3", "at least 1"]),
+    "a validation every 0 generations": (
+        ["trainer.val_check_interval=0"],
+        ["trainer.val_check_interval=0", "at least 1"],
+    ),
+    "a validation every 0 epochs": (["trainer.check_val_every_n_epoch=0"], ["check_val_every_n_epoch=0", "at least 1"]),
     "a negative seed": (["seed=-1"], ["seed=-1"]),
     "a seed beyond 32 bits": ([f"seed={2**32}"], ["seed=4294967296", "at most 4294967295"]),
     "a text for a seed": (["seed=zero"], ["seed=zero", "an integer"]),

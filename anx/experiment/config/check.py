@@ -23,6 +23,10 @@ def check(config: DictConfig) -> None:
     ends = (config.trainer.get("max_time"), config.learner.get("max_env_steps"))
     if ends == (None, None) or config.trainer.get("max_steps") != -1:  # -1: another limit ends the run
         check_integer("trainer.max_steps", config.trainer.get("max_steps"), least=1)
+    for key in ("val_check_interval", "check_val_every_n_epoch"):
+        value = config.trainer.get(key)
+        if fits(value, float) and value <= 0:  # Lightning takes 0, and divides by it
+            check_integer(f"trainer.{key}", value, least=1)
     find_learner(config).check(config, processes_of(config))
 
 
