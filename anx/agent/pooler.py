@@ -65,8 +65,8 @@ class AttentionPooler(nn.Module):
         init_scale: float = 1.0,
     ) -> None:
         super().__init__()
-        check_positive(num_queries=num_queries, query_size=query_size, message_size=message_size, init_scale=init_scale)
-        check_positive(value_message_size=value_message_size)
+        check_positive(num_queries=num_queries, query_size=query_size, init_scale=init_scale)
+        check_positive(message_size=message_size, value_message_size=value_message_size)
         if value_gains is not None and (value_gains < 1 or value_size % value_gains):
             raise ValueError(f"value_gains={value_gains} must be null or divide the {value_size} features of a value")
         check_choice("queries", queries, ("sinusoidal", "learned"))
@@ -110,9 +110,8 @@ class AttentionPooler(nn.Module):
         self.value = nn.Linear(value_size, value_message_size, bias=bias) if value_message_size else nn.Identity()
         self.value_gains = Gains(value_gains) if value_gains else nn.Identity()
         self.output_gains = Gains(self.latent_shape[1]) if output_gains else nn.Identity()
-        for projection in (self.query, self.key):
-            if projection is not None:
-                projection.weight.data *= init_scale
+        for projection in filter(None, (self.query, self.key)):
+            projection.weight.data *= init_scale
         # (Wq Q)(Wk k + b)^T = (Wq Q Wk) k^T + (Wq Q) b^T: with few queries it is cheaper to move Wk to their side,
         # once an agent instead of once an input and step.
         self.folds_key = not message_size or num_queries * key_size < message_size * (key_size + num_queries)
