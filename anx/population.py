@@ -10,7 +10,7 @@ from torch.func import functional_call, vmap
 from torch.nn.utils import parameters_to_vector
 
 from anx.agent.agent import AgentState
-from anx.internal.pytree import Tree, tree_flatten, tree_map
+from anx.internal.pytree import Tree, tree_leaves, tree_map
 
 Parameters = dict[str, Tensor]
 Module = TypeVar("Module", bound=nn.Module)
@@ -106,7 +106,7 @@ class Packed(Generic[Leaves]):
     """
 
     def __init__(self, leaves: Leaves) -> None:
-        flat, self.form = tree_flatten(leaves)
+        flat = tree_leaves(leaves)
         rows = len(flat[0])
         self._shapes = [(leaf.shape[1:], leaf.stride()[1:]) for leaf in flat]
         self._matrix = torch.cat([as_stored(leaf).reshape(rows, -1) for leaf in flat], dim=1)

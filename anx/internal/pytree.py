@@ -51,8 +51,3 @@ def tree_structure(tree: T) -> Form[T]:
 def tree_map(function: Callable[..., object], tree: T, *others: T) -> T:
     """A tree of the same form: `function` of each leaf, and of those of `others` in its place."""
     return _pytree.tree_map(function, tree, *others)
-
-
-def tree_map_only(kind: type[Leaf], function: Callable[[Leaf], Leaf], tree: T) -> T:
-    """The same for leaves of one kind; the others stay as they are."""
-    return _pytree.tree_map_only(kind, function, tree)

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from anx.internal.pytree import tree_map_only
 from anx.rollout.base import Rollout
 from anx.rollout.trace import Moment, attention_to_inputs
 from anx.views.canvas import FAINT, TEXT, Canvas, fitting
@@ -44,7 +42,7 @@ class Scene(ABC):
 
     def see(self, moment: Moment) -> None:
         """Take in the next step."""
-        self.moment: Moment = tree_map_only(Tensor, Tensor.cpu, moment)
+        self.moment = moment
         self.step += 1
         self.total += float(moment.reward)
 
