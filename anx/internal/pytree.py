@@ -13,7 +13,6 @@ from torch.utils import _pytree
 
 T = TypeVar("T")
 Kind = TypeVar("Kind", covariant=True)
-Leaf = TypeVar("Leaf")
 
 Tree: TypeAlias = "Tensor | Sequence[Tree] | Mapping[str, Tree]"
 
