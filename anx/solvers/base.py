@@ -68,7 +68,8 @@ class Solver(ABC):
     """
 
     popsize: int  # P, candidates a generation
-    pairs: ClassVar[bool] = False  # whether candidates 0 and 1, 2 and 3, ... are mirror images around the mean
+    pairs: bool = False  # whether candidates 0 and 1, 2 and 3, ... are mirror images around the mean
+    compares_generations: ClassVar[bool] = False  # whether it asks which of two generations' fitness is higher
 
     @abstractmethod
     def ask(self) -> Array:

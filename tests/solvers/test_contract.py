@@ -134,4 +134,4 @@ def test_the_smallest_sizes_of_every_world_are_ones_with_which_a_search_begins(o
     for experiment in ("cartpole", "ant", "pong"):  # of each sizes of its own
         config = compose(f"+experiment={experiment}", "+budget=smoke", f"optimizer={optimizer}")
         solver = instantiate(config.optimizer)(3)
-        check_sharing(config.learner.episodes, config.learner.group_size, solver.popsize, solver.pairs)
+        check_sharing(config.learner.episodes, config.learner.group_size, solver)
