@@ -14,11 +14,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lightning import seed_everything
 from omegaconf import DictConfig, OmegaConf
 
 from anx.agent.agent import Agent
-from anx.commands.run import run
 from anx.errors import ConfigError
 from anx.experiment.actor import Actor
 from anx.experiment.build import build_perturbations, build_rollout, check_perturbations
@@ -35,7 +33,6 @@ from anx.experiment.config.values import check_integer, check_types
 from anx.experiment.evaluation import build_evaluation
 from anx.experiment.files.weights import load_into, read_weights
 from anx.experiment.folder import AGENT
-from anx.experiment.prepare import check_parts
 from anx.perturb.base import Perturbation
 from anx.rollout.base import Rollout
 from anx.rollout.evaluation import Evaluation
@@ -87,6 +84,10 @@ def make(config: DictConfig) -> Experiment:
     Raises:
         ConfigError: the configuration describes nothing that can be built.
     """
+    from lightning import seed_everything  # seconds: what only plays goes without
+
+    from anx.experiment.prepare import check_parts
+
     with config_errors():
         check_parts(config)
         check(config)
@@ -140,6 +141,8 @@ def train(config: DictConfig, folder: str | PathLike[str] | None = None) -> Trai
         Interrupted: by SIGINT or SIGTERM (Ctrl-C, a notebook's stop), after the step that was going on; another one
             ends it at once. What was computed lies in the folder; with `ckpt_path=auto` the same folder goes on.
     """
+    from anx.commands.run import run  # which imports Lightning: seconds
+
     with config_errors():
         own = settle_run_dir(config, folder)
         with outside_of_hydra():

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 
 import numpy as np
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from anx.commands.output import find_folder
 from anx.data.folder import Folder
@@ -16,7 +16,8 @@ from anx.data.play import Episode, play, remind
 from anx.data.size import in_bytes, size_in_words
 from anx.errors import ConfigError
 from anx.experiment.config.program import run_main
-from anx.experiment.config.values import check_integer, check_types
+from anx.experiment.config.values import check_integer
+from anx.experiment.evaluation import check_playing
 from anx.experiment.teaching import build_stage, notes_of, settings_of
 from anx.progress import advance, shown
 from anx.seeds import LARGEST
@@ -56,7 +57,7 @@ def record(config: DictConfig) -> dict[str, float]:
 
 def check(config: DictConfig) -> None:
     """ConfigError where a value is none."""
-    check_types(OmegaConf.to_container(config, resolve=True))
+    check_playing(config)
     check_integer("episodes", config.episodes, least=1)
     check_integer("slots", config.slots, least=1)
     check_integer("seed", config.seed, least=0, most=LARGEST)

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import torch
 from aiohttp import web
-from lightning import seed_everything
 from omegaconf import DictConfig, OmegaConf
 
 from anx.agent.agent import Agent
@@ -23,8 +22,8 @@ from anx.experiment.build import build_perturbations, build_rollout, option
 from anx.experiment.config.ablation import check_ablations
 from anx.experiment.config.messages import one_line_errors
 from anx.experiment.config.program import run_main
-from anx.experiment.config.values import check_integer, check_types, fits
-from anx.experiment.evaluation import arguments_by_name, build_evaluation, find_device
+from anx.experiment.config.values import check_integer, fits
+from anx.experiment.evaluation import arguments_by_name, build_evaluation, check_playing, find_device
 from anx.experiment.file_base import find_base, read_override
 from anx.perturb.base import Perturbation
 from anx.rollout.base import Rollout
@@ -105,9 +104,9 @@ def build(config: DictConfig) -> tuple[Agent, Rollout, Sequence[Perturbation]]:
     if config.weights is not None:
         return build_evaluation(config)
     check_ablations(config)
-    check_types(OmegaConf.to_container(config, resolve=True))
+    check_playing(config)
     device = find_device(config.device)
-    seed_everything(config.seed, verbose=False)  # an untrained agent's numbers are drawn
+    torch.manual_seed(config.seed)  # an untrained agent's numbers are drawn
     agent, rollout = build_rollout(config)
     agent.to(device)
     return agent, rollout, build_perturbations(config.perturbations, agent)

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from lightning.pytorch.utilities import rank_zero_only
 
 from anx.errors import ConfigError
 
@@ -25,6 +24,8 @@ def claimed(folder: Path) -> Iterator[None]:
     Raises:
         ConfigError: another run has it.
     """
+    from lightning.pytorch.utilities import rank_zero_only  # what only plays goes without Lightning
+
     if rank_zero_only.rank:  # type: ignore[attr-defined]  # one of several processes of a run: the first has claimed it
         yield
         return

@@ -70,6 +70,7 @@ def test_evolution_from_nothing_reaches_a_score(tmp_path):
         ("pgpe learner.episodes=groups learner.group_size=4", 3),
         ("openai_es learner.episodes=independent", 3),
         ("genetic learner.fresh=false", 3),
+        ("halving optimizer.searches=2 optimizer.turn=2", 3),
     ],
 )
 def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(tmp_path, optimizer, half):

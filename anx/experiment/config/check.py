@@ -1,12 +1,16 @@
 """The configuration: checked before anything is built."""
 
+from typing import TYPE_CHECKING
+
 from omegaconf import DictConfig, OmegaConf
 
 from anx.errors import ConfigError
 from anx.experiment.config.ablation import check_ablations
 from anx.experiment.config.values import check_integer, check_types, fits, locate
-from anx.learners.base import Learner
 from anx.seeds import LARGEST
+
+if TYPE_CHECKING:
+    from anx.learners.base import Learner
 
 
 def check(config: DictConfig) -> None:
@@ -47,8 +51,10 @@ def processes_of(config: DictConfig) -> int:
     return max(devices, 1) * max(nodes, 1) if fits([devices, nodes], list[int]) else 1
 
 
-def find_learner(config: DictConfig) -> type[Learner]:
+def find_learner(config: DictConfig) -> "type[Learner]":
     """The class of the learner that `config` names."""
+    from anx.learners.base import Learner  # Lightning takes seconds to import, and what only plays does without
+
     learner = locate("learner._target_", config.learner._target_)
     if not (isinstance(learner, type) and issubclass(learner, Learner)):
         raise ConfigError(f"learner._target_={config.learner._target_} must be an anx.learners.base.Learner")
