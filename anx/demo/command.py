@@ -103,10 +103,12 @@ def build(config: DictConfig) -> tuple[Agent, Rollout, Sequence[Perturbation]]:
     """The agent of `config`, trained or not, and where it acts."""
     if config.weights is not None:
         return build_evaluation(config)
+    from lightning import seed_everything  # seconds: an agent with weights goes without
+
     check_ablations(config)
     check_playing(config)
     device = find_device(config.device)
-    torch.manual_seed(config.seed)  # an untrained agent's numbers are drawn
+    seed_everything(config.seed, verbose=False)  # an untrained agent's numbers are drawn
     agent, rollout = build_rollout(config)
     agent.to(device)
     return agent, rollout, build_perturbations(config.perturbations, agent)

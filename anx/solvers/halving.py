@@ -59,7 +59,6 @@ class Halving(Solver):
         self.turn = turn
         self._left = np.arange(searches)  # the searches that go on, in the order of their turns
         self._place = 0  # whose turn it is, in `_left`
-        self._turn = turn  # generations of a turn in this round
         self._generation = 0  # of this turn
         self._fitness = np.zeros(searches)  # by which they are judged
         self._told = 0  # the search that was told last
@@ -73,7 +72,8 @@ class Halving(Solver):
         self._generation += 1
         before = self._fitness[self._told]
         self._fitness[self._told] += (fitness.mean() - before) / min(self._generation, RECENT)
-        if self._generation == self._turn and len(self._left) > 1:
+        round = len(self._searches).bit_length() - len(self._left).bit_length()  # each halves them: K, K // 2, K // 4
+        if self._generation == self.turn * 2**round and len(self._left) > 1:
             self._hand_over()
 
     def _hand_over(self) -> None:
@@ -83,7 +83,7 @@ class Halving(Solver):
         if self._place == len(self._left):
             order = self._left[np.argsort(-self._fitness[self._left], kind="stable")]
             self._left = order[: len(order) // 2]
-            self._place, self._turn = 0, 2 * self._turn
+            self._place = 0
 
     @property
     def mean(self) -> Array:
@@ -100,7 +100,6 @@ class Halving(Solver):
             "searches": {str(number): search.state for number, search in enumerate(self._searches)},
             "left": self._left.copy(),
             "place": self._place,
-            "turn": self._turn,
             "generation": self._generation,
             "fitness": self._fitness.copy(),
             "told": self._told,
@@ -115,7 +114,6 @@ class Halving(Solver):
             search.state = take(states, str(number), dict)
         self._left = take(state, "left", np.ndarray).copy()
         self._place = take(state, "place", int)
-        self._turn = take(state, "turn", int)
         self._generation = take(state, "generation", int)
         self._fitness = take(state, "fitness", np.ndarray).copy()
         self._told = take(state, "told", int)

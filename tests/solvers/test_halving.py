@@ -25,9 +25,10 @@ class Scripted(PGPE):
         super().tell(fitness)
 
 
-def make(searches=4, turn=2, seed=0, search=Scripted, **options):
+def make(searches=4, turn=2, seed=0, **options):
     Scripted.diary = []
-    return Halving(D, search=partial(search, popsize=8, **options), popsize=8, searches=searches, turn=turn, seed=seed)
+    search = partial(Scripted, popsize=8, **options)
+    return Halving(D, search=search, popsize=8, searches=searches, turn=turn, seed=seed)
 
 
 def told(solver, generations, good_at):
