@@ -6,13 +6,17 @@ torch.compile specialises on the size that `vmap` maps over, and would compile a
 function is first traced with a size that nothing else has, a large prime; in that trace, which no longer knows of
 `vmap`, each multiple of the prime then becomes that multiple of the number of rows. The trace goes to the compiler
 directly: a thousand calls a rollout are not worth a thousand checks of what cannot change.
+
+What has been compiled once on a machine is found again in torch's cache, as long as nothing that goes to the compiler
+is beyond its key. Our decompositions are functions, and would be: they are done while tracing.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias, cast
+from types import CellType
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import torch
 from torch import Tensor
@@ -20,11 +24,10 @@ from torch import Tensor
 from anx.internal.pytree import tree_map
 
 if TYPE_CHECKING:
-    from torch._inductor.output_code import OutputCode
     from torch.fx.experimental.symbolic_shapes import StatelessSymbolicContext
 
 Run: TypeAlias = Callable[..., Sequence[Tensor]]  # flat tensors [B, ...] -> flat tensors [B, ...]
-Decompositions: TypeAlias = Mapping[object, Callable[..., Tensor]]  # of operations, by their overload
+Decompositions: TypeAlias = Mapping[Any, Callable[..., Tensor]]  # of operations, by their overload
 
 LONGEST_UNROLLED_SUM = 11  # sums up to this have no loop of their own and merge with what uses them
 ON_CPU = {
@@ -66,22 +69,23 @@ def compile_rows(function: Run, leaves: list[Tensor], decompositions: Decomposit
     from torch._subclasses import FakeTensorMode
     from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
-    graph = trace(function, leaves)
+    graph = trace(function, leaves, decompositions)
     free_rows(graph)
     dynamic = FakeTensorMode(shape_env=ShapeEnv())
     inputs = [dynamic.from_tensor(leaf, symbolic_context=only_rows_change(leaf)) for leaf in leaves]
     with tracing(TracingContext(dynamic)):
-        return compile_graph(graph, inputs, decompositions)
+        run = compile_graph(graph, inputs)
+    return run, below(run)
 
 
-def trace(function: Run, leaves: list[Tensor]) -> torch.fx.GraphModule:
+def trace(function: Run, leaves: list[Tensor], decompositions: Decompositions) -> torch.fx.GraphModule:
     """What `function` does with tensors of PRIME rows, otherwise like `leaves`."""
     from torch._subclasses import FakeTensorMode
     from torch.fx.experimental.proxy_tensor import make_fx
 
     with FakeTensorMode(allow_non_fake_inputs=True) as static:
         stand_ins = [with_rows(static.from_tensor(leaf, static_shapes=True), PRIME) for leaf in leaves]
-        return make_fx(function)(*stand_ins)
+        return make_fx(function, decomposition_table=dict(decompositions))(*stand_ins)
 
 
 def free_rows(graph: torch.fx.GraphModule) -> None:
@@ -111,27 +115,33 @@ def free_rows(graph: torch.fx.GraphModule) -> None:
     graph.recompile()
 
 
-def compile_graph(
-    graph: torch.fx.GraphModule, inputs: Sequence[Tensor], decompositions: Decompositions
-) -> tuple[Run, object]:
+def compile_graph(graph: torch.fx.GraphModule, inputs: Sequence[Tensor]) -> Run:
     """See `compile_rows`; `inputs` are stand-ins that say what may change."""
-    from torch._inductor.compile_fx import compile_fx, compile_fx_inner
-    from torch._inductor.decomposition import select_decomp_table
+    from torch._inductor.compile_fx import compile_fx
 
-    made: list[OutputCode] = []
+    patches = ON_CPU if inputs[0].device.type == "cpu" else ON_CUDA
+    return cast(Run, compile_fx(graph, inputs, config_patches=patches))
 
-    def inner_compile(*arguments: object, **options: object) -> OutputCode:
-        made.append(compile_fx_inner(*arguments, **options))  # type: ignore[arg-type]
-        return made[-1]
 
-    run = compile_fx(
-        graph,
-        inputs,
-        inner_compile=inner_compile,
-        config_patches=ON_CPU if inputs[0].device.type == "cpu" else ON_CUDA,
-        decompositions=dict(select_decomp_table()) | dict(decompositions),
-    )
-    return cast(Run, run), made[-1] if made else None
+def below(run: Run) -> object:
+    """What torch's compiler made, under the layers around it; None where it is not found.
+
+    It is looked for in what is returned, since what comes from torch's cache has passed no hook.
+    """
+    from torch._inductor.output_code import OutputCode
+
+    waiting: list[object] = [run]
+    seen: set[int] = set()
+    while waiting:
+        layer = waiting.pop()
+        if isinstance(layer, OutputCode):
+            return layer
+        if id(layer) not in seen and callable(layer) and not isinstance(layer, type):
+            seen.add(id(layer))
+            waiting += getattr(layer, "__dict__", {}).values()
+            cells = getattr(layer, "__closure__", None) or ()
+            waiting += [cell.cell_contents for cell in cells if cell != CellType()]  # not those yet empty
+    return None
 
 
 def only_rows_change(leaf: Tensor) -> StatelessSymbolicContext:

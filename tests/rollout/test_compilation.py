@@ -9,6 +9,7 @@ import pytest
 import torch
 from conftest import make_agent, needs_compiler
 from torch import nn
+from torch._dynamo.utils import counters
 
 from anx.envs.cartpole import CartPoleSwingUpHarder
 from anx.population import num_parameters
@@ -91,6 +92,22 @@ def test_arguments_of_another_dtype_or_layout_are_not_misread():
     for x in (wide[:, :3].contiguous(), wide[:, 1:4], wide[:, :1].expand(8, 3), wide[:, :3].double()):
         torch.testing.assert_close(step(weight, x), (weight * x).cumsum(-1))
     assert torch.equal(step(weight[:1], wide[:1, :3]), (weight[:1] * wide[:1, :3]).cumsum(-1))
+
+
+@needs_compiler
+def test_what_was_compiled_once_is_found_again_for_any_number_of_rows_and_recorded_as_well(tmp_path, monkeypatch):
+    """In torch's own cache, which takes a step only if all that goes to the compiler has a stable key."""
+
+    def product(weight, x):
+        return torch.bmm(weight, x).tanh()
+
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    counters.clear()
+    for rows in (8, 5):
+        step, arguments = CompiledStep(product), (torch.rand(rows, 3, 3), torch.rand(rows, 3, 3))
+        torch.testing.assert_close(step(*arguments), product(*arguments))
+        assert all(each.record for each in step._compiled.values())
+    assert counters["inductor"]["fxgraph_cache_miss"] == counters["inductor"]["fxgraph_cache_hit"] == 1
 
 
 @pytest.mark.slow
