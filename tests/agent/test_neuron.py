@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from anx.agent.agent import start_search
 from anx.agent.neuron import FrameDifferenceNeuron, LSTMNeuron, StackedNeuron
 
 
@@ -25,6 +26,17 @@ def test_a_recurrent_state_stays_with_its_position_when_inputs_move():
     _, _, moved = neuron(second[order], torch.zeros(1), state)
     _, _, alone = neuron(second[order][:1], torch.zeros(1), tuple(s[:1] for s in state))
     torch.testing.assert_close(moved[0][:1], alone[0], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("one_bias", [True, False])
+def test_a_forget_bias_is_where_a_search_starts_and_what_a_memory_lasts_by(one_bias):
+    neuron = LSTMNeuron(features=1, action_size=1, hidden_size=4, one_bias=one_bias, forget_bias=2.0)
+    start_search(neuron)
+    memory = torch.randn(3, 4)
+    _, _, (hidden, later) = neuron(torch.randn(3, 1), torch.ones(1), (torch.randn(3, 4), memory))
+    torch.testing.assert_close(later, memory * torch.tensor(2.0).sigmoid(), rtol=0, atol=1e-6)  # nothing else is let in
+    torch.testing.assert_close(hidden, 0.5 * later.tanh(), rtol=0, atol=1e-6)
+    assert sum(int(each.count_nonzero()) for each in neuron.parameters()) == 4
 
 
 @pytest.mark.parametrize("stack", [1, 3])

@@ -1,5 +1,6 @@
 import importlib
 import inspect
+import math
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,11 @@ from conftest import compose
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from anx.errors import ConfigError
 from anx.experiment.build import build_rollout
 from anx.experiment.config.check import check, processes_of
 from anx.experiment.config.own_configs import config_folder
-from anx.experiment.config.values import check_types
+from anx.experiment.config.values import check_types, fits, locate, signature_of
 
 CONFIGS = Path(config_folder())
 # Each group of components and the module that they live in.
@@ -77,6 +79,15 @@ def test_every_component_can_be_chosen(group, name):
     given = [asked[name]] if name in asked else []  # which one, only a user can say
     config = compose(f"{group}={name}", *given, config_name=config_name)
     check_types(OmegaConf.to_container(config, resolve=True))
+
+
+@pytest.mark.parametrize(("group", "name"), COMPONENTS, ids=map("/".join, COMPONENTS))
+def test_what_is_no_number_is_refused_by_name_where_a_number_is_due(group, name):
+    config = OmegaConf.load(CONFIGS / group / f"{name}.yaml")
+    for key, hint in signature_of(locate(group, config._target_))[1].items() if "_target_" in config else ():
+        for value in (math.nan, math.inf, -math.inf) if fits(0.5, hint) and not fits("text", hint) else ():
+            with pytest.raises(ConfigError, match=rf"^{group}\.{key}={value} must be a number"):
+                check_types({group: {"_target_": config._target_, key: value}})
 
 
 def test_the_default_run_is_the_cartpole_experiment():

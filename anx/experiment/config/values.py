@@ -1,11 +1,14 @@
 """The values of a configuration: whether each is one that its component takes."""
 
 import inspect
+import math
 import pkgutil
 import types
 import typing
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, Union
+
+from typing_extensions import is_protocol
 
 from anx.errors import ConfigError
 from anx.seeds import LARGEST
@@ -120,13 +123,14 @@ def fits(value: object, hint: object) -> bool:
     if hint is type(None):
         return value is None
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return type(value) is int or (isinstance(value, float) and math.isfinite(value))
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     if hint in (bool, str):
         return isinstance(value, hint)
     if inspect.isclass(hint) and origin is None and hint not in (Any, object):
-        return isinstance(value, hint) or (isinstance(value, dict) and "_target_" in value)
+        component = isinstance(value, dict) and "_target_" in value
+        return component or not is_protocol(hint) and isinstance(value, hint)
     return True
 
 
