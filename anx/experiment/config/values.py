@@ -130,7 +130,7 @@ def fits(value: object, hint: object) -> bool:
         return isinstance(value, hint)
     if inspect.isclass(hint) and origin is None and hint not in (Any, object):
         component = isinstance(value, dict) and "_target_" in value
-        return component or not is_protocol(hint) and isinstance(value, hint)
+        return component or (not is_protocol(hint) and isinstance(value, hint))
     return True
 
 
