@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from anx.agent.agent import Agent
 from anx.errors import ConfigError, InputsDoNotFitError
 from anx.experiment.config.own_configs import config_folder
-from anx.experiment.config.parts import AGENT_KEYS, arguments_of
+from anx.experiment.config.parts import AGENT_KEYS, arguments_of, check_follows
 from anx.perturb.base import Perturbation
 from anx.rollout.base import Rollout
 from anx.rollout.cluster import ClusterRollout
@@ -39,7 +39,12 @@ def build_agent(config: DictConfig, env: Any) -> Agent:
 
 
 def build_part(config: DictConfig, group: str, **others: object) -> Any:
-    """The part of `config` at `group`, with what follows from other parts; ConfigError where it refuses a value."""
+    """The part of `config` at `group`, with what follows from other parts.
+
+    Raises:
+        ConfigError: it refuses a value, or `config` has one for what follows from other parts.
+    """
+    check_follows(config, group, others)
     with arguments_of(group):
         return instantiate(config[group], **others)
 
@@ -77,11 +82,10 @@ def check_perturbations(perturbations: Iterable[tuple[str, Perturbation]], agent
 
 def build_rollout(config: DictConfig) -> tuple[Agent, Rollout]:
     """The agent of `config` and the rollout that lets it act in its environment."""
-    with arguments_of("env"):
-        env = instantiate(config.env)
+    env = build_part(config, "env")
     check_pair(config, env)
     agent = build_agent(config, env)
-    return agent, instantiate(config.rollout, agent=agent, env=env)
+    return agent, build_part(config, "rollout", agent=agent, env=env)
 
 
 def on_cluster(config: DictConfig, rollout: Rollout) -> Rollout:

@@ -20,7 +20,7 @@ from anx.experiment.build import build_part, build_perturbations, build_rollout,
 from anx.experiment.checkpoints import WholeCheckpointIO
 from anx.experiment.config.check import check, find_learner, processes_of
 from anx.experiment.config.messages import one_line
-from anx.experiment.config.parts import AGENT_KEYS, arguments_of
+from anx.experiment.config.parts import AGENT_KEYS, arguments_of, check_follows
 from anx.experiment.files.layers import check_parts_of, load_parts_into
 from anx.experiment.files.trust import packages_to_trust
 from anx.experiment.files.weights import load_into, read_checkpoint, read_weights
@@ -51,7 +51,7 @@ def prepare(config: DictConfig) -> Prepared:
     learner = build_learner(config, checkpoint)
     trainer = build_trainer(config, build_callbacks(config))
     trust = [*packages_to_trust(config), config.learner._target_]  # of this run's own: the report asks it for its words
-    draw = instantiate(config.report, trust=trust) if config.get("report") else None
+    draw = build_part(config, "report", trust=trust) if config.get("report") else None
     return Prepared(learner, trainer, checkpoint, draw)
 
 
@@ -141,6 +141,7 @@ def build_trainer(config: DictConfig, callbacks: list[Callback]) -> Trainer:
     if config.trainer.get("accelerator") == "mps":
         raise without_float64(config)
     own = {"callbacks": callbacks, "logger": False, "plugins": [WholeCheckpointIO()]}
+    check_follows(config, "trainer", own)
     if not any(isinstance(each, Checkpoint) for each in callbacks):
         own["enable_checkpointing"] = False  # else Lightning adds one of its own
     try:

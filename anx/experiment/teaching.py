@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from typing import cast
 
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from anx.agent.agent import Agent
 from anx.envs.base import HostEnvironment
 from anx.errors import ConfigError
-from anx.experiment.build import BASES
+from anx.experiment.build import BASES, build_part
 from anx.experiment.compose import compose_evaluation
-from anx.experiment.config.parts import arguments_of
 from anx.experiment.evaluation import build_evaluation
 from anx.experiment.files.weights import identify_weights
 from anx.experiment.identity import versions
@@ -27,8 +25,7 @@ def build_stage(config: DictConfig) -> tuple[HostEnvironment, Teacher]:
     Raises:
         ConfigError: they do not fit, or the environment is none that steps on the CPU.
     """
-    with arguments_of("env"):
-        env = instantiate(config.env)
+    env = build_part(config, "env")
     if getattr(env, "rollout", None) != "host":
         raise ConfigError(
             f"env._target_={config.env._target_} is not recorded; allowed are environments that step on the CPU, "
@@ -40,8 +37,7 @@ def build_stage(config: DictConfig) -> tuple[HostEnvironment, Teacher]:
 def build_teacher(config: DictConfig, env: HostEnvironment) -> Teacher:
     """The teacher of `config` for an environment; one that is an agent's gets what loads agents."""
     loading = {"load": load_agent} if "weights" in config.teacher else {}
-    with arguments_of("teacher"):
-        teacher: Teacher = instantiate(config.teacher, env=env, **loading)
+    teacher: Teacher = build_part(config, "teacher", env=env, **loading)
     return teacher
 
 

@@ -98,6 +98,26 @@ def test_what_a_part_refuses_is_said_by_the_keys_of_its_arguments(says, override
         build_rollout(compose(*overrides))
 
 
+FOLLOWS = [
+    "neuron.features=2",
+    "neuron.action_size=1",
+    "pooler.key_size=3",
+    "pooler.num_inputs=5",
+    "policy.latent_shape=[16,1]",
+    "head.context_size=16",
+    "agent.discrete=true",
+    "agent.splitter={_target_: anx.agent.splitter.ScalarSplitter}",
+    "rollout.agent={_target_: anx.agent.splitter.ScalarSplitter}",
+]
+
+
+@pytest.mark.parametrize("override", FOLLOWS)
+def test_a_value_for_what_follows_from_other_parts_is_refused_instead_of_ignored(override):
+    key = override.partition("=")[0]
+    with pytest.raises(ConfigError, match=f"^{key}=.* can't be chosen: it follows from other parts; leave it out$"):
+        build_rollout(compose(f"+{override}"))
+
+
 def test_a_mistake_in_a_part_is_not_hidden_as_a_wrong_value():
     with pytest.raises(InstantiationException, match="ZeroDivisionError"):
         build_rollout(compose("neuron._target_=test_build.Broken"))

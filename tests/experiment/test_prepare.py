@@ -160,3 +160,12 @@ def test_a_disk_that_is_full_at_the_start_is_one_line(changed, tmp_path, monkeyp
     monkeypatch.setattr("anx.commands.run.add_start", fail)
     with pytest.raises(ConfigError, match=rf"folder {tmp_path} can't be written \(No space left on device\)"):
         train(changed())
+
+
+@pytest.mark.parametrize(
+    "key", ["trainer.logger", "trainer.callbacks", "trainer.plugins", "learner.parts", "report.trust"]
+)
+def test_what_a_run_gives_its_parts_itself_can_not_be_chosen(changed, key):
+    report = {"report": {"_target_": "anx.commands.report.write_report"}} if key == "report.trust" else {}
+    with pytest.raises(ConfigError, match=rf"^{key}=.*(it follows from other parts; leave it out|must be Parts)$"):
+        prepare(changed(**report, **{key: []}))

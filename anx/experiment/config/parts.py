@@ -1,7 +1,7 @@
 """The parts of a configuration. Each knows its arguments; the keys that these have in it are added here."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from hydra.errors import InstantiationException
@@ -27,3 +27,14 @@ def arguments_of(key: str) -> Iterator[None]:
             raise
         named = isinstance(cause, ConfigError) or str(cause).startswith((f"{key}.", f"{key}="))
         raise ConfigError(str(cause) if named else f"{key}.{cause}") from None
+
+
+def check_follows(config: Mapping[str, Mapping[str, object]], group: str, names: Iterable[str]) -> None:
+    """ConfigError where `config` has a value for one of the arguments of the part at `group` that follow from others.
+
+    It would be ignored, and whoever swept over it would compare a run with itself.
+    """
+    for name in names:
+        if name in config[group]:
+            value = config[group][name]
+            raise ConfigError(f"{group}.{name}={value} can't be chosen: it follows from other parts; leave it out")
