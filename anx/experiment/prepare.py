@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from anx.cores import count_cores
 from anx.errors import ConfigError
-from anx.experiment.build import build_part, build_perturbations, build_rollout, on_cluster
+from anx.experiment.build import build_agent, build_part, build_perturbations, build_rollout, on_cluster
 from anx.experiment.checkpoints import WholeCheckpointIO
 from anx.experiment.config.check import check, find_learner, processes_of
 from anx.experiment.config.messages import one_line
@@ -120,6 +120,7 @@ def build_learner(config: DictConfig, checkpoint: Path | None = None) -> Learner
         agent_config={key: resolved[key] for key in ("name", *AGENT_KEYS)},
         run_config={key: resolved[key] for key in ("seed", "perturbations", "optimizer", "learner")} | teacher,
         teacher=partial(build_teacher, config) if teacher else None,
+        draw=None if config.weights else partial(build_agent, config, rollout.env),
     )
     learner: Learner = build_part(config, "learner", parts=parts)
     if state:

@@ -85,6 +85,7 @@ class Parts:
         agent_config: what builds the agent, kept in its checkpoints.
         run_config: what else has to be the same for a run to go on from them.
         teacher: builds whom a student can ask, for an environment; None: nobody.
+        draw: builds another agent, whose parameters are drawn anew; None: the agent is to start as it is.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Parts:
         agent_config: Mapping[str, object] | None = None,
         run_config: Mapping[str, object] | None = None,
         teacher: Callable[[HostEnvironment], Teacher] | None = None,
+        draw: Callable[[], Agent] | None = None,
     ) -> None:
         self.agent = agent
         self.rollout = rollout
@@ -107,6 +109,7 @@ class Parts:
         self.agent_config = dict(agent_config or {})
         self.run_config = dict(run_config or {})
         self.teacher = teacher
+        self.draw = draw
 
 
 class Learner(LightningModule):

@@ -45,15 +45,14 @@ class Evolution(Learner):
             of the inputs in training; validation is plain and shuffled whatever they are.
         rollouts: R, episodes a candidate.
         episodes: which candidates of a generation play the same ones: all (`common`), both ends of a pair (`pairs`),
-            groups of candidates, which are then ranked within their group (`groups`), or none (`independent`). The cost
-            is the same.
+            groups of candidates, which are then ranked within their group (`groups`), or none (`independent`).
         group_size: candidates in a group, with `groups`.
         fresh: whether each generation plays new episodes; else all of them play the first one's.
-        start: without `weights`: at `zeros` (Tang & Ha 2021, appendix A), or at random, where torch starts `layers`.
+        start: without `weights`: at `zeros` (Tang & Ha 2021, appendix A); where torch starts `layers`, at random; or
+            with a `population`, each candidate drawn like that (Such et al. 2017): for `genetic`.
         mean_decay: of a running average of the mean (`anx.learners.average`), from 0 (there is none) to less than 1. It
             is validated, too, which takes as long as the mean's validation, and shipped where it is better.
-        max_env_steps: of the environment, simulated in training, after which the run ends with the generation that
-            reaches them; null: other limits alone end it.
+        max_env_steps: simulated in training; with the generation that reaches them it ends. Null: without such a limit.
         validation_episodes: held-out episodes on which the mean is validated, plain and shuffled.
         test_episodes: held-out episodes of the final evaluation.
     """
@@ -79,7 +78,7 @@ class Evolution(Learner):
         episodes: Sharing = "common",
         group_size: int = 16,
         fresh: bool = True,
-        start: Literal["zeros", "layers"] = "zeros",
+        start: Literal["zeros", "layers", "population"] = "zeros",
         mean_decay: float = 0.0,
         max_env_steps: int | None = None,
         validation_episodes: int = 500,
@@ -98,6 +97,8 @@ class Evolution(Learner):
         self.cores = count_cores()  # that the run may keep busy
         try:
             self.optimizer = SolverOptimizer(in_order(self.agent).values(), parts.optimizer)
+            if start == "population" and parts.draw:
+                self.optimizer.begin(parts.draw)
         except ConfigError as error:  # a solver knows its arguments, not where they come from
             raise ConfigError(f"optimizer.{error}") from None
         solver = self.optimizer.solver
@@ -167,8 +168,7 @@ class Evolution(Learner):
         self._stop_if_done()  # a run that goes on may have its steps already
 
     def on_train_start(self) -> None:
-        cores = torch.tensor(count_cores(), device=self.device)
-        self.cores = int(self._gather(cores).sum())  # of all processes
+        self.cores = int(self._gather(torch.tensor(count_cores(), device=self.device)).sum())  # of all processes
 
     def training_step(self, seed: int, batch_idx: int) -> None:
         """One generation."""

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from anx.cores import one_core_algebra
 from anx.errors import ConfigError
+from anx.population import get_vector
 from anx.solvers.base import Array, Solver
 from anx.solvers.state import take, to_arrays, to_tensors
 
@@ -42,6 +43,15 @@ class SolverOptimizer(torch.optim.Optimizer):
     def popsize(self) -> int:
         """P, candidates a generation."""
         return self.solver.popsize
+
+    def begin(self, draw: Callable[[], nn.Module]) -> None:
+        """Let the solver begin with the module as it is and modules like it that are drawn.
+
+        Raises:
+            ConfigError: it draws its first candidates itself.
+        """
+        drawn = [get_vector(draw()).double().numpy() - self._start for _ in range(self.popsize - 1)]
+        self.solver.begin(np.stack([np.zeros_like(self._start), *drawn]))
 
     def ask(self) -> Tensor:
         """The candidates [P, D], in the parameters' dtype, on their device.

@@ -71,6 +71,16 @@ class Solver(ABC):
     pairs: bool = False  # whether candidates 0 and 1, 2 and 3, ... are mirror images around the mean
     compares_generations: ClassVar[bool] = False  # whether it asks which of two generations' fitness is higher
 
+    def begin(self, candidates: Array) -> None:
+        """Have these [P, D] as the first generation's candidates.
+
+        Raises:
+            ConfigError: it draws its own.
+        """
+        raise ConfigError(
+            f"_target_={type(self).__name__} draws its first candidates itself; optimizer=genetic takes some"
+        )
+
     @abstractmethod
     def ask(self) -> Array:
         """The next candidates [P, D]."""

@@ -16,6 +16,8 @@ class Genetic(Solver):
     equal: small steps keep what there is. Parents are told anew in every generation, so that nobody who was lucky once
     lives on for it; of equals mutants do.
 
+    The first generation are mutants of 0, or what it is told to `begin` with.
+
     There is no mean that follows a gradient: it climbs by strokes of luck, and keeps whoever had one as he is, as in
     games without chance that are played by heart.
 
@@ -54,8 +56,16 @@ class Genetic(Solver):
         self._best = np.zeros((1, dimension))  # the best first
         self._sigma = np.array([float(sigma0)])  # with which each was made
 
+        self._first: Array | None = None  # candidates [P, D] to begin with
+
+    def begin(self, candidates: Array) -> None:
+        """The first generation's candidates [P, D], in place of mutants of 0."""
+        self._first = candidates
+
     def _draw(self) -> tuple[Array, Array]:
         """This generation's candidates [P, D], mutants first, and their sigmas [P]."""
+        if self._generation == 0 and self._first is not None:
+            return self._first, np.full(self.popsize, float(self.sigma0))
         random = randomness(self.seed, self._generation)
         number = self.popsize - len(self._best)
         of = random.integers(len(self._best), size=number)

@@ -80,6 +80,29 @@ def test_a_search_starts_at_zeros_or_where_layers_do_of_the_runs_seed():
         prepare(compose("+budget=smoke", "learner.start=middle"))
 
 
+def test_a_search_starts_with_a_population_of_agents_that_are_drawn_alike_and_apart():
+    def first(*overrides):
+        learner = build_learner(compose("+budget=smoke", "optimizer=genetic", "learner.start=population", *overrides))
+        return learner.optimizer.ask()
+
+    population = first()
+    assert torch.equal(population[0], get_vector(build_learner(compose("+budget=smoke", "learner.start=layers")).agent))
+    assert len(population.unique(dim=0)) == len(population)
+    spread = population.std(1)  # of an agent's parameters: 433 numbers each, from the same distributions
+    torch.testing.assert_close(spread, spread.mean().expand(len(spread)), rtol=0.2, atol=0)
+    assert torch.equal(population, first()), "what a run that goes on before the first generation was told asks again"
+    assert not torch.equal(population, first("seed=1"))
+    shipped = build_learner(compose("+budget=smoke", "weights=anx:cartpole")).agent
+    assert torch.equal(first("weights=anx:cartpole")[-1], get_vector(shipped)), "mutants of it, and itself"
+
+
+def test_a_solver_that_draws_its_first_candidates_itself_is_no_place_for_a_population():
+    with pytest.raises(
+        ConfigError, match=r"^optimizer._target_=PGPE draws its first .*; optimizer=genetic takes some$"
+    ):
+        build_learner(compose("+budget=smoke", "optimizer=pgpe", "learner.start=population"))
+
+
 def test_a_start_that_no_parameter_has_is_an_error():
     module = nn.Linear(1, 1)
     module.own_start = ("wight",)

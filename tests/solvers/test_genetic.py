@@ -28,6 +28,17 @@ def test_the_start_is_one_of_the_first_candidates():
     assert (Genetic(D, popsize=4, parents=2).ask() == 0).all(1).sum() == 1
 
 
+def test_it_begins_with_the_candidates_that_it_is_given_of_whom_the_best_live_on():
+    first = np.random.default_rng(0).standard_normal((8, D))
+    solver = Genetic(D, popsize=8, parents=2, sigma0=0.001)
+    solver.begin(first)
+    np.testing.assert_array_equal(solver.ask(), first)
+    solver.tell(np.arange(8.0))
+    np.testing.assert_array_equal(solver.mean, first[7])
+    nearest = [np.abs(first - candidate).max(1).argmin() for candidate in solver.ask()]
+    assert set(nearest) == {6, 7}, "all others are mutants of theirs"
+
+
 def test_mutants_are_as_far_from_a_parent_as_sigmas_go_small_steps_as_often_as_large_ones():
     solver = Genetic(D, popsize=1001, parents=1, sigma0=0.1, sigma_min=0.001)
     sigma = np.linalg.norm(solver.ask()[:-1], axis=1) / np.sqrt(D)  # 1,000 numbers each: within 2 % or so
