@@ -1,6 +1,6 @@
 """The table of the agents that ship, zoo.yaml: how each was trained, and what it scores."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
@@ -28,16 +28,17 @@ class Score(TypedDict):
 class Shipped:
     """An agent that ships."""
 
-    experiment: str  # that it was trained for; an ablation of it stands behind, as on a command line
+    experiment: str  # that it was trained for; what differs from it stands behind, as on a command line
     command: str  # that trained it
     seed: int  # of its training
     steps: int | None  # of the environment, simulated in its training; None: nobody has counted them
     core_hours: float | None  # of its training
     curve: str | None  # of its training: a file, as docs/ sees it
     episodes: int  # that its scores are over, unless somebody asks for others
-    parameters: int  # D
-    sha256: str  # of the file that has the scores
-    scores: dict[str, Score]  # by what befalls the inputs
+    # Of a new one nobody knows these yet.
+    parameters: int = 0  # D
+    sha256: str = ""  # of the file that has the scores
+    scores: dict[str, Score] = field(default_factory=dict)  # by what befalls the inputs
 
 
 def read_table(path: Path = TABLE) -> dict[str, Shipped]:

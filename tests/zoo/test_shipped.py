@@ -2,11 +2,13 @@
 
 import hashlib
 import shlex
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from conftest import compose
 from omegaconf import OmegaConf
 
@@ -21,7 +23,7 @@ from anx.zoo.table import TABLE, read_table, write_table
 
 ROOT = Path(__file__).parents[2]
 INPUTS = OmegaConf.load(Path(config_folder(), "zoo.yaml")).inputs
-NEEDS = {"ant": "pybullet", "car_racing": "Box2D", "pong": "ale_py"}
+NEEDS = {"ant": "pybullet", "car_racing": "Box2D", "pong": "ale_py", "pong_evolved": "ale_py"}
 
 every_agent = pytest.mark.parametrize("name", shipped_names())
 
@@ -80,6 +82,14 @@ def test_one_that_does_not_ship_is_refused_in_a_line_that_lists_those_that_do():
 def test_a_table_that_is_written_is_the_one_that_was_read(tmp_path):
     write_table(tmp_path / "zoo.yaml", read_table())
     assert (tmp_path / "zoo.yaml").read_text() == TABLE.read_text()
+
+
+def test_of_a_new_agent_all_but_what_is_found_out_is_enough(tmp_path):
+    cartpole = asdict(read_table()["cartpole"])
+    found_out = ("parameters", "sha256", "scores")
+    written = {"new": {key: value for key, value in cartpole.items() if key not in found_out}}
+    (tmp_path / "zoo.yaml").write_text(yaml.safe_dump(written))
+    assert read_table(tmp_path / "zoo.yaml")["new"].scores == {}
 
 
 def test_the_page_says_what_the_table_says():
