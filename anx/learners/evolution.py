@@ -44,15 +44,15 @@ class Evolution(Learner):
         parts: the agent, its rollout, D -> the solver that searches over its parameters as optimizer, and perturbations
             of the inputs in training; validation is plain and shuffled whatever they are.
         rollouts: R, episodes a candidate.
-        episodes: which candidates of a generation play the same ones: all (`common`), both ends of a pair (`pairs`),
-            groups of candidates, which are then ranked within their group (`groups`), or none (`independent`).
+        episodes: which candidates of a generation play the same ones, at the same cost: all (`common`), both ends of a
+            pair (`pairs`), groups, which are then ranked within themselves (`groups`), or none (`independent`).
         group_size: candidates in a group, with `groups`.
         fresh: whether each generation plays new episodes; else all of them play the first one's.
         start: without `weights`: at `zeros` (Tang & Ha 2021, appendix A); where torch starts `layers`, at random; or
             with a `population`, each candidate drawn like that (Such et al. 2017): for `genetic`.
         mean_decay: of a running average of the mean (`anx.learners.average`), from 0 (there is none) to less than 1. It
             is validated, too, which takes as long as the mean's validation, and shipped where it is better.
-        max_env_steps: simulated in training; with the generation that reaches them it ends. Null: without such a limit.
+        max_env_steps: of the environment; the generation that reaches them is the run's last; null: others end it.
         validation_episodes: held-out episodes on which the mean is validated, plain and shuffled.
         test_episodes: held-out episodes of the final evaluation.
     """

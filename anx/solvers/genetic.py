@@ -56,16 +56,12 @@ class Genetic(Solver):
         self._best = np.zeros((1, dimension))  # the best first
         self._sigma = np.array([float(sigma0)])  # with which each was made
 
-        self._first: Array | None = None  # candidates [P, D] to begin with
-
     def begin(self, candidates: Array) -> None:
-        """The first generation's candidates [P, D], in place of mutants of 0."""
-        self._first = candidates
+        """Have these [P, D] as the best so far: they leave no room for mutants."""
+        self._best, self._sigma = candidates, np.full(len(candidates), float(self.sigma0))
 
     def _draw(self) -> tuple[Array, Array]:
         """This generation's candidates [P, D], mutants first, and their sigmas [P]."""
-        if self._generation == 0 and self._first is not None:
-            return self._first, np.full(self.popsize, float(self.sigma0))
         random = randomness(self.seed, self._generation)
         number = self.popsize - len(self._best)
         of = random.integers(len(self._best), size=number)
