@@ -80,6 +80,11 @@ class Agent(nn.Module):
         self.actuators: Tensor
         self.register_buffer("actuators", sinusoidal_table(action_size, ACTUATOR_SIZE), persistent=False)  # [A, E]
 
+    @property
+    def fixed_inputs(self) -> int | None:
+        """N, for an agent that takes no other number of inputs; most take any."""
+        return getattr(self.pooler, "fixed_inputs", None)
+
     def initial_state(self, num_inputs: int) -> AgentState:
         """The state at the start of an episode with N inputs; the previous action is 0."""
         blank = self.actuators.new_zeros(self.action_size)

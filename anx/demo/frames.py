@@ -50,7 +50,7 @@ def describe(stage: Stage, world: World) -> dict[str, object]:
         "pictures": stage.rollout.env.has_pictures,
         "backgrounds": list(stage.rollout.env.backgrounds),
         "gain": getattr(agent.pooler, "gain", None),
-        "fixed_inputs": getattr(agent.pooler, "fixed_inputs", None),
+        "fixed_inputs": agent.fixed_inputs,
         "allowed": {name: [each.least, each.most] for name, each in CONTROLS.items()},
     }
 

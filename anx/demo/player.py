@@ -111,7 +111,7 @@ class Player:
     def _pipeline(self, controls: Controls, seed: int) -> None:
         ours = controls.perturbations()
         pipeline = Pipeline(self.agent, [*self.fixed, *ours.values()], 1, seed)
-        count, takes = pipeline.num_inputs, getattr(self.agent.pooler, "fixed_inputs", None)
+        count, takes = pipeline.num_inputs, self.agent.fixed_inputs
         if takes not in (None, count):
             raise InputsDoNotFitError(f"this agent takes {takes} inputs, not {count}: it can be shuffled only")
         if (controls.permute or controls.dropped) and (self.spec.discrete or self.spec.action_size < 2):

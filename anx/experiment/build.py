@@ -70,13 +70,12 @@ def check_perturbations(perturbations: Iterable[tuple[str, Perturbation]], agent
         elif agent.discrete or agent.action_size < 2:
             what = f"one of {agent.action_size} buttons" if agent.discrete else "one number"
             raise ConfigError(f"perturbations.{name} takes an action of several numbers; here it is {what}")
-    takes = getattr(agent.pooler, "fixed_inputs", None)  # most poolers take any number
-    if takes not in (None, count):
+    if agent.fixed_inputs not in (None, count):
         kind = type(agent.pooler)
         pooler = named("pooler", f"{kind.__module__}.{kind.__qualname__}")
         raise InputsDoNotFitError(
-            f"{pooler} takes {takes} inputs, the perturbations leave {count}: an agent without attention can be "
-            "shuffled, but not evaluated under duplicate, noise or occlude"
+            f"{pooler} takes {agent.fixed_inputs} inputs, the perturbations leave {count}: an agent without attention "
+            "can be shuffled, but not evaluated under duplicate, noise or occlude"
         )
 
 

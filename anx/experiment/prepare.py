@@ -109,6 +109,7 @@ def build_learner(config: DictConfig, checkpoint: Path | None = None) -> Learner
     elif config.weights:
         load_into(agent, read_weights(config.weights), config.weights)
     check_memory(kind.needs(config, num_parameters(agent)))
+    check_follows(config, "optimizer", ("dimension", "params"))  # a solver's, and those of torch
     resolved = cast(dict[str, object], OmegaConf.to_container(config, resolve=True))
     teacher = {"teacher": resolved["teacher"]} if resolved.get("teacher") else {}
     parts = Parts(
@@ -144,6 +145,11 @@ def build_trainer(config: DictConfig, callbacks: list[Callback]) -> Trainer:
     own = {"callbacks": callbacks, "logger": False, "plugins": [WholeCheckpointIO()]}
     check_follows(config, "trainer", own)
     if not any(isinstance(each, Checkpoint) for each in callbacks):
+        if config.trainer.get("enable_checkpointing"):
+            raise ConfigError(
+                f"trainer.enable_checkpointing={config.trainer.enable_checkpointing} needs a callback that saves, as "
+                "callbacks.last does; add one or leave it out"
+            )
         own["enable_checkpointing"] = False  # else Lightning adds one of its own
     try:
         trainer: Trainer = instantiate(config.trainer, **own)

@@ -26,7 +26,7 @@ class Missing:
     def __init__(self, shares: Sequence[float], agent: Agent, perturbations: Sequence[Perturbation]) -> None:
         if len(shares) != 2 or not 0 <= shares[0] <= shares[1] < 1:
             raise ValueError(f"occlude={shares} must be two shares, at least 0 and less than 1, the lower one first")
-        if getattr(agent.pooler, "fixed_inputs", None) is not None:
+        if agent.fixed_inputs is not None:
             raise ValueError(f"occlude={shares} must be null: an agent without attention takes all of its inputs")
         Pipeline(agent, [*perturbations, Occlude(shares[1])], 1, 0)  # ValueError where none would remain
         self.lowest, self.highest = shares

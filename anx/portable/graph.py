@@ -53,7 +53,7 @@ def axes_of(step: Step, seen: Tensor) -> list[Axes]:
 
     A stack of frames is as it is, and all that an agent sees which takes one number of inputs.
     """
-    if getattr(step.agent.pooler, "fixed_inputs", None) is not None:
+    if step.agent.fixed_inputs is not None:
         return [None, *(None for _ in step.carried)]
     pairs = zip(step.start(2), step.start(3), strict=True)
     differ = [seen.dim() < 3, *(few.shape != more.shape for few, more in pairs)]

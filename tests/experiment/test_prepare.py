@@ -186,9 +186,27 @@ def test_a_disk_that_is_full_at_the_start_is_one_line(changed, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize(
-    "key", ["trainer.logger", "trainer.callbacks", "trainer.plugins", "learner.parts", "report.trust"]
+    "key",
+    [
+        "trainer.logger",
+        "trainer.callbacks",
+        "trainer.plugins",
+        "learner.parts",
+        "report.trust",
+        "optimizer.dimension",
+    ],
 )
 def test_what_a_run_gives_its_parts_itself_can_not_be_chosen(changed, key):
     report = {"report": {"_target_": "anx.commands.report.write_report"}} if key == "report.trust" else {}
     with pytest.raises(ConfigError, match=rf"^{key}=.*(it follows from other parts; leave it out|must be Parts)$"):
-        prepare(changed(**report, **{key: []}))
+        prepare(changed(**report, **{key: 3 if key == "optimizer.dimension" else []}))
+
+
+def test_parameters_that_a_gradient_follows_can_not_be_chosen():
+    with pytest.raises(ConfigError, match=r"^optimizer\.params=\[\] can't be chosen"):
+        prepare(compose("optimizer=adam", "learner=cloning", "+optimizer.params=[]"))
+
+
+def test_checkpoints_that_no_callback_writes_can_not_be_asked_for(changed):
+    with pytest.raises(ConfigError, match=r"^trainer\.enable_checkpointing=True needs a callback that saves"):
+        prepare(changed(**{"callbacks": None, "trainer.enable_checkpointing": True}))
