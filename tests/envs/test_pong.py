@@ -58,6 +58,19 @@ def test_whoever_never_moves_loses_to_21(games):
     assert total.tolist() == [-21, -21]
 
 
+def test_a_game_to_fewer_points_ends_with_the_last_of_them_and_the_next_one_begins_at_0():
+    games = Pong(threads=1, points=3).make(2)
+    for begun in ([True, True], [False, True], [True, False]):
+        games.reset(seed=np.array([0, 1]), options={"reset_mask": np.array(begun)})
+        lost = np.zeros(2)
+        while not (-lost[begun] >= 3).all():
+            _, reward, terminated, truncated, _ = games.step(np.zeros(2, dtype=np.int64))
+            lost += reward
+            assert not truncated.any()
+            assert np.array_equal(terminated[begun], -lost[begun] >= 3)
+    games.close()
+
+
 @pytest.mark.parametrize(("threads", "slots", "used"), [(0, 5, 3), (0, 2, 2), (4, 9, 4), (1024, 2, 2)])
 def test_the_emulator_has_no_more_threads_than_cores_that_are_ours_and_games(threads, slots, used, monkeypatch):
     told = []
