@@ -16,7 +16,9 @@ WON = 21  # points at which the console ends a game
 
 
 class GamesTo(Games):
-    """Games of Pong that end when one side has so many points; whoever ended one resets it.
+    """Games of Pong that end when one side has so many points.
+
+    The console begins anew by itself only after 21: who asks for fewer resets a game that has ended.
 
     Args:
         points: at most the console's own 21.
@@ -36,7 +38,9 @@ class GamesTo(Games):
     def step_wait(self) -> Answer:
         seen, reward, terminated, truncated, info = super().step_wait()
         self._made += np.stack([reward > 0, reward < 0])  # a point at a time
-        return seen, reward, terminated | (self._made >= self.points).any(axis=0), truncated, info
+        over = terminated | (self._made >= self.points).any(axis=0)
+        self._made[:, terminated | truncated] = 0  # the console begins that one anew
+        return seen, reward, over, truncated, info
 
 
 class Pong(HostEnvironment):

@@ -58,6 +58,12 @@ def test_whoever_never_moves_loses_to_21(games):
     assert total.tolist() == [-21, -21]
 
 
+def test_a_whole_game_is_followed_by_the_next_without_being_asked_for(games):
+    games.reset(seed=np.array([0, 1]))
+    ends = sum(games.step(np.zeros(2, dtype=np.int64))[2].astype(int) for _ in range(1700))
+    assert ends.tolist() == [2, 2]
+
+
 def test_a_game_to_fewer_points_ends_with_the_last_of_them_and_the_next_one_begins_at_0():
     games = Pong(threads=1, points=3).make(2)
     for begun in ([True, True], [False, True], [True, False]):
