@@ -27,6 +27,7 @@ from anx.learners.data import generation_seeds
 from anx.learners.diagnostics import OF_CLUSTERS, Totals, rank_correlation
 from anx.learners.optimizer import SolverOptimizer
 from anx.learners.sharing import Sharing, check_sharing, group_of, rank_within
+from anx.learners.spare import Spare
 from anx.population import in_order
 from anx.rollout.base import Episodes
 from anx.rollout.sharded import PopulationsDifferError, Sharded
@@ -52,6 +53,7 @@ class Evolution(Learner):
             with a `population`, each candidate drawn like that (Such et al. 2017): for `genetic`.
         mean_decay: of a running average of the mean (`anx.learners.average`), from 0 (there is none) to less than 1. It
             is validated, too, which takes as long as the mean's validation, and shipped where it is better.
+        spare: the directions that mutants don't take; null: they take all. For `genetic`.
         max_env_steps: of the environment; the generation that reaches them is the run's last; null: others end it.
         validation_episodes: held-out episodes on which the mean is validated, plain and shuffled.
         test_episodes: held-out episodes of the final evaluation.
@@ -80,6 +82,7 @@ class Evolution(Learner):
         fresh: bool = True,
         start: Literal["zeros", "layers", "population"] = "zeros",
         mean_decay: float = 0.0,
+        spare: Spare | None = None,
         max_env_steps: int | None = None,
         validation_episodes: int = 500,
         test_episodes: int = 1000,
@@ -90,6 +93,7 @@ class Evolution(Learner):
             raise ConfigError(f"learner.mean_decay={mean_decay} must be at least 0 and less than 1")
         self.automatic_optimization = False
         self.rollouts = rollouts
+        self.spare = spare
         self.fresh = fresh
         self.max_env_steps = math.inf if max_env_steps is None else max_env_steps
         self.totals = Totals()
@@ -102,6 +106,8 @@ class Evolution(Learner):
         except ConfigError as error:  # a solver knows its arguments, not where they come from
             raise ConfigError(f"optimizer.{error}") from None
         solver = self.optimizer.solver
+        if spare:
+            spare.check(self.agent, solver)
         check_sharing(episodes, group_size, solver)
         self.group = group_of(episodes, group_size, solver.popsize)
         self.ranked = self.group if episodes == "groups" else None  # within which fitness is ranked
@@ -113,11 +119,9 @@ class Evolution(Learner):
                 f"optimizer={config.optimizer._target_} is no search, which learner={cls.__name__} needs; "
                 "optimizer=adam is for learner=cloning"
             )
-        if config.trainer.get("accumulate_grad_batches", 1) != 1:
-            raise ConfigError(
-                f"trainer.accumulate_grad_batches={config.trainer.accumulate_grad_batches} must be 1: "
-                "a step is a generation"
-            )
+        batches = config.trainer.get("accumulate_grad_batches", 1)
+        if batches != 1:
+            raise ConfigError(f"trainer.accumulate_grad_batches={batches} must be 1: a step is a generation")
         if 1 < config.optimizer.popsize < processes:
             raise ConfigError(
                 f"optimizer.popsize={config.optimizer.popsize} must be at least {processes}: a candidate for each of "
@@ -174,6 +178,8 @@ class Evolution(Learner):
         """One generation."""
         start = time.perf_counter()
         before = np.array(self.optimizer.solver.mean)  # [D]; a solver may go on writing to its own
+        if self.spare:
+            self.optimizer.solver.spare(self.spare(self.agent, self.rollout.env, seed, self.rollouts))
         population = self.optimizer.ask()  # [P, D]
         episodes = self._roll_out(population, seed)
         fitness = episodes.returns.double().mean(1)  # [P]
@@ -232,13 +238,7 @@ class Evolution(Learner):
         self._log_all(metrics)
 
     def _log_diagnostics(self, episodes: Episodes, core_seconds: float, before: Array) -> None:
-        """Count a generation, and log what all have come to.
-
-        Args:
-            episodes: of the generation, [P, R].
-            core_seconds: that it took.
-            before: the solver's mean before it, [D].
-        """
+        """Count a generation, which took core-seconds and whose mean was [D] before, and log what all have come to."""
         mean, sigma = self.optimizer.solver.mean, self.optimizer.statistics().get("sigma")
         self.totals.add(episodes, core_seconds, mean - before, sigma)
         metrics = self.totals.metrics(mean, sigma)

@@ -17,7 +17,7 @@ from anx.internal.pytree import tree_map
 from anx.perturb.base import Perturbation
 from anx.perturb.pipeline import Pipeline
 from anx.population import in_precision_of, with_vector
-from anx.rollout.jobs import episode_seeds
+from anx.rollout.jobs import seeds_of
 from anx.rollout.slots import to_space
 from anx.rollout.trace import Moment, on_cpu
 from anx.spec import Spec, Specified
@@ -30,8 +30,8 @@ class World(ABC):
     one_sided: tuple[bool, ...] = ()  # which actuators, of those that have bounds, push in one direction only
 
     @abstractmethod
-    def reset(self, seed: int) -> tuple[Tensor, int]:
-        """Start the first episode of a rollout's seed.
+    def reset(self, seed: int, episode: int = 0) -> tuple[Tensor, int]:
+        """Start the first episode of a rollout's seed, or a later one.
 
         Returns:
             The observation, and the seed of what the perturbations draw in that episode.
@@ -67,9 +67,9 @@ class TorchWorld(World, Generic[State]):
         self.spec = env.spec
         self.like = like
 
-    def reset(self, seed: int) -> tuple[Tensor, int]:
-        start = self.env.reset(1, torch.Generator().manual_seed(seed))
-        self.state: State = tree_map(lambda x: in_precision_of(self.like, x[0]), start)
+    def reset(self, seed: int, episode: int = 0) -> tuple[Tensor, int]:
+        start = self.env.reset(episode + 1, torch.Generator().manual_seed(seed))
+        self.state: State = tree_map(lambda x: in_precision_of(self.like, x[episode]), start)
         return self.env.observe(self.state), seed
 
     def step(self, action: Tensor) -> tuple[Tensor, Tensor, bool]:
@@ -97,10 +97,10 @@ class HostWorld(World):
         low = np.asarray(getattr(self.envs.single_action_space, "low", ()), dtype=float)  # buttons have none
         self.one_sided = tuple((low.flatten() >= 0).tolist())
 
-    def reset(self, seed: int) -> tuple[Tensor, int]:
-        first = episode_seeds(seed, 1)
-        answer, _ = self.envs.reset(seed=first.tolist())
-        return self._observed(answer), int(first[0])
+    def reset(self, seed: int, episode: int = 0) -> tuple[Tensor, int]:
+        own = seeds_of(seed, [episode])
+        answer, _ = self.envs.reset(seed=own.tolist())
+        return self._observed(answer), int(own[0])
 
     def step(self, action: Tensor) -> tuple[Tensor, Tensor, bool]:
         taken = to_space(action.unsqueeze(0), self.envs.single_action_space)

@@ -81,6 +81,10 @@ class Solver(ABC):
             f"_target_={type(self).__name__} draws its first candidates itself; optimizer=genetic takes some"
         )
 
+    def spare(self, directions: Array) -> None:
+        """Draw the next candidates without these directions [K, D], orthonormal; most searches can't."""
+        raise NotImplementedError
+
     @abstractmethod
     def ask(self) -> Array:
         """The next candidates [P, D]."""

@@ -55,10 +55,14 @@ class Genetic(Solver):
         self._generation = 0
         self._best = np.zeros((1, dimension))  # the best first
         self._sigma = np.array([float(sigma0)])  # with which each was made
+        self._spared = np.zeros((0, dimension))
 
     def begin(self, candidates: Array) -> None:
         """Have these [P, D] as the best so far: they leave no room for mutants."""
         self._best, self._sigma = candidates, np.full(len(candidates), float(self.sigma0))
+
+    def spare(self, directions: Array) -> None:
+        self._spared = directions
 
     def _draw(self) -> tuple[Array, Array]:
         """This generation's candidates [P, D], mutants first, and their sigmas [P]."""
@@ -66,7 +70,9 @@ class Genetic(Solver):
         number = self.popsize - len(self._best)
         of = random.integers(len(self._best), size=number)
         sigma = self.sigma_min * (self.sigma0 / self.sigma_min) ** random.random(number)
-        mutants = self._best[of] + sigma[:, None] * random.standard_normal((number, self._best.shape[1]))
+        noise = random.standard_normal((number, self._best.shape[1]))
+        noise -= noise @ self._spared.T @ self._spared
+        mutants = self._best[of] + sigma[:, None] * noise
         return np.concatenate([mutants, self._best]), np.concatenate([sigma, self._sigma])
 
     def ask(self) -> Array:
