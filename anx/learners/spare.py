@@ -47,15 +47,18 @@ class Spare:
                 f"learner.spare.directions={self.directions} must be less than {dimension}, the parameters"
             )
         if not agent.discrete:
-            raise ConfigError("learner.spare must be null: this agent presses no buttons")
+            raise ConfigError(f"learner.spare={type(self).__name__} must be null: this agent presses no buttons")
         if type(solver).spare is Solver.spare:
-            raise ConfigError(f"learner.spare must be null for {type(solver).__name__}; optimizer=genetic can spare")
+            kind = type(solver).__name__
+            raise ConfigError(
+                f"learner.spare={type(self).__name__} must be null for {kind}; optimizer=genetic can spare"
+            )
 
     def __call__(self, agent: Agent, env: Specified, seed: int, episodes: int) -> Array:
-        """The orthonormal directions [at most K, D] that decide the first episodes of a rollout's seed."""
+        """The orthonormal directions [at most K, D] that decide those of a rollout's episodes that go well."""
         like = next(agent.parameters()).detach()
         with closing(open_world(env, like)) as world:
-            played = [decide(agent, world, seed, episode) for episode in range(episodes)]
+            played = [decide(agent, world, world.reset(seed, episode, episodes)[0]) for episode in range(episodes)]
         returns = np.array([each for _, each in played])
         well = returns >= returns.mean() if self.well is None else returns > self.well
         rows = [rows for (rows, _), kept in zip(played, well, strict=True) if kept]
@@ -64,10 +67,9 @@ class Spare:
         return np.linalg.svd(torch.cat(rows).double().cpu().numpy(), full_matrices=False)[2][: self.directions]
 
 
-def decide(agent: Agent, world: World, seed: int, episode: int) -> tuple[Tensor, float]:
-    """An episode's decisions [T, D], each its margin's gradient over the parameters by its margin, and its return."""
+def decide(agent: Agent, world: World, observation: Tensor) -> tuple[Tensor, float]:
+    """The decisions [T, D] of an episode that begins so, each a margin's gradient by that margin, and its return."""
     parameters = list(in_order(agent).values())
-    observation, _ = world.reset(seed, episode)
     state, total, rows = agent.initial_state(agent.splitter.num_inputs), 0.0, []
     for _ in range(world.spec.max_steps):
         thought, after = agent.explain(agent.prepare(), agent.splitter(observation).to(parameters[0].dtype), state)

@@ -30,8 +30,8 @@ class World(ABC):
     one_sided: tuple[bool, ...] = ()  # which actuators, of those that have bounds, push in one direction only
 
     @abstractmethod
-    def reset(self, seed: int, episode: int = 0) -> tuple[Tensor, int]:
-        """Start the first episode of a rollout's seed, or a later one.
+    def reset(self, seed: int, episode: int = 0, of: int = 1) -> tuple[Tensor, int]:
+        """Start the first episode of a rollout's seed, or another one of so many.
 
         Returns:
             The observation, and the seed of what the perturbations draw in that episode.
@@ -67,8 +67,8 @@ class TorchWorld(World, Generic[State]):
         self.spec = env.spec
         self.like = like
 
-    def reset(self, seed: int, episode: int = 0) -> tuple[Tensor, int]:
-        start = self.env.reset(episode + 1, torch.Generator().manual_seed(seed))
+    def reset(self, seed: int, episode: int = 0, of: int = 1) -> tuple[Tensor, int]:
+        start = self.env.reset(of, torch.Generator().manual_seed(seed))
         self.state: State = tree_map(lambda x: in_precision_of(self.like, x[episode]), start)
         return self.env.observe(self.state), seed
 
@@ -97,7 +97,7 @@ class HostWorld(World):
         low = np.asarray(getattr(self.envs.single_action_space, "low", ()), dtype=float)  # buttons have none
         self.one_sided = tuple((low.flatten() >= 0).tolist())
 
-    def reset(self, seed: int, episode: int = 0) -> tuple[Tensor, int]:
+    def reset(self, seed: int, episode: int = 0, of: int = 1) -> tuple[Tensor, int]:
         own = seeds_of(seed, [episode])
         answer, _ = self.envs.reset(seed=own.tolist())
         return self._observed(answer), int(own[0])
