@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from anx.agent.agent import Agent
+from anx.cores import one_core_algebra
 from anx.errors import ConfigError
 from anx.internal.pytree import tree_map
 from anx.learners.base import check_counts
@@ -27,7 +28,8 @@ class Spare:
     has a gradient over the parameters; divided by the margin it points to the nearest parameters that press the other
     button, and is the longer the nearer they are. The first right singular vectors of all these are what to spare.
 
-    A gradient is that of one step: what a memory held before is taken as it was.
+    A gradient is that of one step: what a memory held before is taken as it was. Episodes are played without the
+    training's perturbations.
 
     Args:
         directions: K, fewer than there are parameters.
@@ -64,7 +66,8 @@ class Spare:
         rows = [rows for (rows, _), kept in zip(played, well, strict=True) if kept]
         if not rows:
             return np.zeros((0, played[0][0].shape[1]))
-        return np.linalg.svd(torch.cat(rows).double().cpu().numpy(), full_matrices=False)[2][: self.directions]
+        with one_core_algebra():
+            return np.linalg.svd(torch.cat(rows).double().cpu().numpy(), full_matrices=False)[2][: self.directions]
 
 
 def decide(agent: Agent, world: World, observation: Tensor) -> tuple[Tensor, float]:
