@@ -16,6 +16,7 @@ import anx
 from anx.agent.agent import Agent
 from anx.commands.zoo import markdown
 from anx.experiment.config.own_configs import config_folder
+from anx.experiment.config.values import with_defaults
 from anx.experiment.files.weights import read_weights
 from anx.population import num_parameters
 from anx.zoo.shipped import find_shipped, shipped_names
@@ -48,7 +49,7 @@ def test_its_world_is_that_of_the_experiment_that_it_was_trained_for(name):
     """Its file's, in which it plays: a training in shorter episodes, or an easier world, leaves none of that."""
     said = read_weights(f"anx:{name}").config
     theirs = OmegaConf.to_container(compose(*f"+experiment={read_table()[name].experiment}".split()), resolve=True)
-    assert said["env"] == theirs["env"]
+    assert with_defaults(said["env"]) == theirs["env"]
     assert said["rollout"]["_target_"] == theirs["rollout"]["_target_"]
 
 
