@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping
 from typing import ClassVar, Literal, cast
 
-import numpy as np
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from omegaconf import DictConfig
@@ -31,7 +30,6 @@ from anx.learners.spare import Spare
 from anx.population import in_order
 from anx.rollout.base import Episodes
 from anx.rollout.sharded import PopulationsDifferError, Sharded
-from anx.solvers.base import Array
 
 
 class Evolution(Learner):
@@ -177,7 +175,6 @@ class Evolution(Learner):
     def training_step(self, seed: int, batch_idx: int) -> None:
         """One generation."""
         start = time.perf_counter()
-        before = np.array(self.optimizer.solver.mean)  # [D]; a solver may go on writing to its own
         if self.spare:
             self.optimizer.solver.spare(self.spare(self.agent, self.rollout.env, seed, self.rollouts))
         population = self.optimizer.ask()  # [P, D]
@@ -186,9 +183,9 @@ class Evolution(Learner):
         self._tell(fitness if self.ranked is None else rank_within(fitness, self.ranked))
         seconds = time.perf_counter() - start  # before any callback draws a picture
         if self.running_average:
-            self.running_average.add(torch.from_numpy(self.optimizer.mean()))
+            self.running_average.add(torch.from_numpy(self.optimizer.mean()), self.optimizer.solver.search)
         self._log(fitness, steps_per_second=int(episodes.steps.sum()) / seconds)
-        self._log_diagnostics(episodes, self.rollout.statistics.get("cluster/workers", self.cores) * seconds, before)
+        self._log_diagnostics(episodes, self.rollout.statistics.get("cluster/workers", self.cores) * seconds)
         self._stop_if_done()
 
     def _stop_if_done(self) -> None:
@@ -237,10 +234,10 @@ class Evolution(Learner):
             }
         self._log_all(metrics)
 
-    def _log_diagnostics(self, episodes: Episodes, core_seconds: float, before: Array) -> None:
-        """Count a generation, which took core-seconds and whose mean was [D] before, and log what all have come to."""
+    def _log_diagnostics(self, episodes: Episodes, core_seconds: float) -> None:
+        """Count a generation, which took core-seconds, and log what all have come to."""
         mean, sigma = self.optimizer.solver.mean, self.optimizer.statistics().get("sigma")
-        self.totals.add(episodes, core_seconds, mean - before, sigma)
+        self.totals.add(episodes, core_seconds, self.optimizer.moved, sigma)
         metrics = self.totals.metrics(mean, sigma)
         if self.rollouts > 1:
             metrics["train/rank_correlation"] = rank_correlation(episodes.returns, self.ranked)

@@ -35,6 +35,7 @@ class SolverOptimizer(torch.optim.Optimizer):
         self._start: Array = parameters_to_vector(self._parameters()).detach().double().cpu().numpy()
         self._asked: Array | None = None  # candidates that were asked for and not yet told, around 0
         self.solver = make_solver(len(self._start))
+        self.moved: Array = np.zeros_like(self._start)  # the last step of the mean [D]
 
     def _parameters(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]
@@ -72,10 +73,13 @@ class SolverOptimizer(torch.optim.Optimizer):
             raise ValueError(f"the closure returned fitness of shape {tuple(fitness.shape)}, not ({self.popsize},)")
         if self._asked is None:
             raise RuntimeError("nobody asked for candidates: fitness is told once for each population")
+        before, search = np.array(self.solver.mean), self.solver.search  # a solver may go on writing to its own mean
         with one_core_algebra():
             self.solver.tell(self._rank_nan_last(fitness.double().cpu().numpy()))
         self._asked = None
         vector_to_parameters(torch.from_numpy(self.mean()).to(self._parameters()[0]), self._parameters())
+        same = self.solver.search == search  # a jump from one search to another is no step
+        self.moved = self.solver.mean - before if same else np.zeros_like(before)
         return fitness
 
     def _rank_nan_last(self, fitness: Array) -> Array:

@@ -50,11 +50,10 @@ class Spare:
             )
         if not agent.discrete:
             raise ConfigError(f"learner.spare={type(self).__name__} must be null: this agent presses no buttons")
-        if type(solver).spare is Solver.spare:
-            kind = type(solver).__name__
-            raise ConfigError(
-                f"learner.spare={type(self).__name__} must be null for {kind}; optimizer=genetic can spare"
-            )
+        try:
+            solver.spare(np.zeros((0, dimension)))  # none as yet
+        except ConfigError as error:
+            raise ConfigError(f"optimizer.{error}") from None
 
     def __call__(self, agent: Agent, env: Specified, seed: int, episodes: int) -> Array:
         """The orthonormal directions [at most K, D] that decide those of a rollout's episodes that go well."""

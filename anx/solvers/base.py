@@ -70,6 +70,7 @@ class Solver(ABC):
     popsize: int  # P, candidates a generation
     pairs: bool = False  # whether candidates 0 and 1, 2 and 3, ... are mirror images around the mean
     compares_generations: ClassVar[bool] = False  # whether it asks which of two generations' fitness is higher
+    search: int = 0  # whose mean `mean` is, of a solver that holds several searches
 
     def begin(self, candidates: Array) -> None:
         """Have these [P, D] as the first generation's candidates.
@@ -82,8 +83,12 @@ class Solver(ABC):
         )
 
     def spare(self, directions: Array) -> None:
-        """Draw the next candidates without these directions [K, D], orthonormal; most searches can't."""
-        raise NotImplementedError
+        """Draw the next candidates without these directions [K, D], orthonormal.
+
+        Raises:
+            ConfigError: it draws in all of them.
+        """
+        raise ConfigError(f"_target_={type(self).__name__} draws in all directions; optimizer=genetic can spare some")
 
     @abstractmethod
     def ask(self) -> Array:

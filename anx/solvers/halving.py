@@ -47,6 +47,11 @@ class Halving(Solver):
         for name, value in {"searches": searches, "turn": turn}.items():
             if value < 1:
                 raise ConfigError(f"{name}={value} must be at least 1")
+        given = getattr(search, "keywords", {})  # of a functools.partial
+        if "dimension" in given:
+            raise ConfigError(f"search.dimension={given['dimension']} can't be chosen: it is the agent's")
+        if given.get("seed", seed) != seed:
+            raise ConfigError(f"search.seed={given['seed']} must be seed={seed}, from which each search has its own")
         seeds = [derive_seed(seed, SEARCH, 1 + number) for number in range(searches)]
         try:
             self._searches = [search(dimension, seed=each) for each in seeds]
@@ -61,17 +66,17 @@ class Halving(Solver):
         self._place = 0  # whose turn it is, in `_left`
         self._generation = 0  # of this turn
         self._fitness = np.zeros(searches)  # by which they are judged
-        self._told = 0  # the search that was told last
+        self.search = 0  # that was told last
 
     def ask(self) -> Array:
         return self._searches[self._left[self._place]].ask()
 
     def tell(self, fitness: Array) -> None:
-        self._told = int(self._left[self._place])
-        self._searches[self._told].tell(fitness)
+        self.search = int(self._left[self._place])
+        self._searches[self.search].tell(fitness)
         self._generation += 1
-        before = self._fitness[self._told]
-        self._fitness[self._told] += (fitness.mean() - before) / min(self._generation, RECENT)
+        before = self._fitness[self.search]
+        self._fitness[self.search] += (fitness.mean() - before) / min(self._generation, RECENT)
         round = len(self._searches).bit_length() - len(self._left).bit_length()  # each halves them: K, K // 2, K // 4
         if self._generation == self.turn * 2**round and len(self._left) > 1:
             self._hand_over()
@@ -87,12 +92,12 @@ class Halving(Solver):
 
     @property
     def mean(self) -> Array:
-        return self._searches[self._told].mean
+        return self._searches[self.search].mean
 
     def statistics(self) -> dict[str, float]:
         """Those of the search that was told last, its number, and how many are left."""
-        own = self._searches[self._told].statistics()
-        return {**own, "search": float(self._told), "searches": float(len(self._left))}
+        own = self._searches[self.search].statistics()
+        return {**own, "search": float(self.search), "searches": float(len(self._left))}
 
     @property
     def state(self) -> State:
@@ -102,7 +107,7 @@ class Halving(Solver):
             "place": self._place,
             "generation": self._generation,
             "fitness": self._fitness.copy(),
-            "told": self._told,
+            "told": self.search,
         }
 
     @state.setter
@@ -116,4 +121,4 @@ class Halving(Solver):
         self._place = take(state, "place", int)
         self._generation = take(state, "generation", int)
         self._fitness = take(state, "fitness", np.ndarray).copy()
-        self._told = take(state, "told", int)
+        self.search = take(state, "told", int)

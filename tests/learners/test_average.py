@@ -36,6 +36,19 @@ def test_the_average_weighs_each_mean_by_the_decay_to_the_power_of_its_age():
         torch.testing.assert_close(average.value, weights @ means[:count] / weights.sum(), rtol=1e-12, atol=0)
 
 
+def test_an_average_mixes_no_two_searches():
+    means = torch.randn(4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    average, alone = RunningAverage(0.9), RunningAverage(0.9)
+    for mean in means[:2]:
+        average.add(mean)
+    for mean in means[2:]:
+        average.add(mean, search=1)
+        alone.add(mean)
+    assert torch.equal(average.value, alone.value)
+    average.add(means[0], search=0)  # its turn again
+    torch.testing.assert_close(average.value, means[0], rtol=1e-12, atol=0)
+
+
 def test_an_average_goes_on_from_its_state_to_the_bit():
     straight, first, second = (RunningAverage(0.9) for _ in range(3))
     means = torch.randn(4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)

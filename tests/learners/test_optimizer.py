@@ -12,7 +12,9 @@ from anx.errors import ConfigError
 from anx.experiment.resumption import check_same
 from anx.learners.optimizer import SolverOptimizer
 from anx.solvers.cmaes import CMAES
+from anx.solvers.halving import Halving
 from anx.solvers.nevergrad import Nevergrad
+from anx.solvers.pgpe import PGPE
 
 DIMENSION = 20
 
@@ -176,6 +178,18 @@ def test_a_search_that_an_older_version_began_goes_on(make, kind):
     second.load_state_dict(older)
     run(second, 3)
     np.testing.assert_array_equal(second.mean(), straight.mean())
+
+
+def test_a_step_of_the_mean_is_of_one_search_and_a_jump_to_another_is_none():
+    optimizer = search_by(Halving, search=partial(PGPE, popsize=8), popsize=8, searches=2, turn=2)
+    means, moved = [optimizer.mean()], []
+    for _ in range(4):
+        run(optimizer, 1)
+        means.append(optimizer.mean())
+        moved.append(optimizer.moved)
+    steps = np.diff(means, axis=0)
+    np.testing.assert_allclose(moved, [steps[0], steps[1], np.zeros(DIMENSION), steps[3]], rtol=0, atol=1e-15)
+    assert (np.abs(steps).max(1) > 0).all()
 
 
 def test_a_population_is_told_once():

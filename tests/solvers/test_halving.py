@@ -130,6 +130,15 @@ def test_a_search_of_another_size_is_refused():
         Halving(D, search=partial(PGPE, popsize=4), popsize=8)
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [({"seed": 3}, r"search\.seed=3 must be seed=0"), ({"dimension": 4}, r"search\.dimension=4 can't be chosen")],
+)
+def test_what_each_search_has_of_its_own_is_not_overruled_in_silence(given, says):
+    with pytest.raises(ConfigError, match=says):
+        Halving(D, search=partial(PGPE, popsize=8, **given), popsize=8)
+
+
 def test_a_state_of_another_number_of_searches_is_refused():
     with pytest.raises(ConfigError, match=r"of 2 searches, optimizer\.searches=4"):
         make().state = make(searches=2).state
