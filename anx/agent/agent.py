@@ -28,13 +28,20 @@ class Thought(NamedTuple):
     action: Tensor  # [A]
 
 
-def start_search(agent: nn.Module) -> None:
-    """Put the parameters where the search starts: at 0 (Tang & Ha 2021, appendix A), or at a module's `own_start`."""
+def start_search(agent: nn.Module, *, open_gates: bool = False) -> None:
+    """Put the parameters where the search starts: at 0 (Tang & Ha 2021, appendix A), or at a module's `own_start`.
+
+    Args:
+        agent: or any part of one.
+        open_gates: whether modules that have a method of that name, memories, start with what that gives them.
+    """
     own = {id(each.get_parameter(name)) for each in agent.modules() for name in getattr(each, "own_start", ())}
     with torch.no_grad():
         for parameter in agent.parameters():
             if id(parameter) not in own:
                 parameter.zero_()
+    for module in agent.modules() if open_gates else ():
+        getattr(module, "open_gates", lambda: None)()
 
 
 class Agent(nn.Module):

@@ -29,7 +29,7 @@ class Neuron(Protocol):
 
     It may say which inputs are still, in an attribute `still_inputs` (see `anx.agent.still`). One with a memory that
     has a quick way through whole episodes offers it as a method `over_time` (see `anx.agent.neuron.LSTMNeuron`), for
-    students.
+    students; one whose gates can start open, as a method `open_gates`, for searches.
     """
 
     key_size: int  # K

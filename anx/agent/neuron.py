@@ -7,6 +7,8 @@ from anx.agent.base import State
 from anx.agent.ops import check_positive, lstm_step, normalise
 from anx.agent.still import StillFrames
 
+OPEN = 2.0  # a forget gate's bias
+
 
 class LSTMNeuron(nn.Module):
     """A recurrent neuron per input: keys come from an LSTM over [input, previous action]; values pass through.
@@ -18,8 +20,8 @@ class LSTMNeuron(nn.Module):
         action_size: A.
         hidden_size: K, the LSTM's size and that of a key.
         one_bias: whether the LSTM has one bias; the authors' has two, of which only the sum counts.
-        forget_bias: the forget gates' bias at the start, the other biases being 0 then: with 2 they let 88% through
-            (Gers et al. 2000). None: all biases start as any other parameter does.
+        forget_bias: the forget gates' bias at the start, the other biases being 0 then. None: all biases start as any
+            other parameter does.
     """
 
     def __init__(
@@ -38,12 +40,19 @@ class LSTMNeuron(nn.Module):
         self.cell = nn.LSTMCell(features + action_size, hidden_size)
         if one_bias:
             self.cell.register_parameter("bias_hh", None)
+        self.forget_bias = forget_bias
         if forget_bias is not None:
             self.own_start = [f"cell.{name}" for name, _ in self.cell.named_parameters() if name.startswith("bias")]
-            with torch.no_grad():
-                for name in self.own_start:
-                    self.get_parameter(name).zero_()
-                self.cell.bias_ih[hidden_size : 2 * hidden_size] = forget_bias  # input, forget, cell, output gate
+            self.open_gates()
+
+    @torch.no_grad()
+    def open_gates(self) -> None:
+        """Let the forget gates start at `forget_bias`, without one at 2, which lets 88% through (Gers et al. 2000)."""
+        for name, bias in self.cell.named_parameters():
+            if name.startswith("bias"):
+                bias.zero_()
+        forget = slice(self.key_size, 2 * self.key_size)  # input, forget, cell, output gate
+        self.cell.bias_ih[forget] = OPEN if self.forget_bias is None else self.forget_bias
 
     def as_published(self) -> nn.Module:
         """A neuron like this one with the authors' two biases."""

@@ -47,8 +47,9 @@ class Evolution(Learner):
             pair (`pairs`), groups, which are then ranked within themselves (`groups`), or none (`independent`).
         group_size: candidates in a group, with `groups`.
         fresh: whether each generation plays new episodes; else all of them play the first one's.
-        start: without `weights`: at `zeros` (Tang & Ha 2021, appendix A); where torch starts `layers`, at random; or
-            with a `population`, each candidate drawn like that (Such et al. 2017): for `genetic`.
+        start: without `weights`: at `zeros` (Tang & Ha 2021, appendix A), or there but with `open_gates`, where an
+            LSTM's forget gates let 88% through; where torch starts `layers`, at random; or with a `population`, each
+            candidate drawn like that (Such et al. 2017): for `genetic`.
         mean_decay: of a running average of the mean (`anx.learners.average`), from 0 (there is none) to less than 1. It
             is validated, too, which takes as long as the mean's validation, and shipped where it is better.
         spare: the directions that mutants don't take; null: they take all. For `genetic`.
@@ -68,7 +69,7 @@ class Evolution(Learner):
         *OF_CLUSTERS,
         Metric("plain", "validation/plain_mean"),
     )
-    free = Learner.free | {"max_env_steps"}
+    free = Learner.free | {"max_env_steps", "start"}
 
     def __init__(
         self,
@@ -78,7 +79,7 @@ class Evolution(Learner):
         episodes: Sharing = "common",
         group_size: int = 16,
         fresh: bool = True,
-        start: Literal["zeros", "layers", "population"] = "zeros",
+        start: Literal["zeros", "open_gates", "layers", "population"] = "zeros",
         mean_decay: float = 0.0,
         spare: Spare | None = None,
         max_env_steps: int | None = None,
@@ -137,8 +138,9 @@ class Evolution(Learner):
 
     @classmethod
     def start(cls, agent: Agent, config: DictConfig) -> None:
-        if config.learner.get("start", "zeros") == "zeros":
-            start_search(agent)
+        start = config.learner.get("start", "zeros")
+        if start in ("zeros", "open_gates"):
+            start_search(agent, open_gates=start == "open_gates")
 
     def check_resumable(self, checkpoint: Mapping[str, object]) -> None:
         (state,) = cast(list[dict[str, object]], checkpoint["optimizer_states"])

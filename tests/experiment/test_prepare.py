@@ -76,6 +76,9 @@ def test_a_search_starts_at_zeros_or_where_layers_do_of_the_runs_seed():
     assert torch.equal(layers, started("learner.start=layers"))
     assert not torch.equal(layers, started("learner.start=layers", "seed=1"))
     assert torch.equal(layers, started("learner.start=layers", "optimizer=cmaes"))
+    assert torch.equal(started("learner.start=open_gates"), started("+neuron.forget_bias=2"))
+    assert torch.equal(started("learner.start=open_gates", "+neuron.forget_bias=3"), started("+neuron.forget_bias=3"))
+    assert torch.equal(started("learner.start=open_gates", "neuron=stacked"), started("neuron=stacked"))
     with pytest.raises(ConfigError, match=r"learner.start='?middle'? .*zeros.*layers"):
         prepare(compose("+budget=smoke", "learner.start=middle"))
 
