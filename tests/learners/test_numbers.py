@@ -79,10 +79,11 @@ def test_a_smoke_run_gives_the_numbers_of_before(tmp_path, run, overrides, modul
 
 @pytest.mark.exhaustive
 @needs_compiler
-def test_the_first_generations_of_the_default_run_give_the_numbers_of_before(tmp_path):
-    config = compose(*SMALL, "trainer.max_steps=5", "learner.test_episodes=1", f"run_dir={tmp_path}")
+@pytest.mark.parametrize(("run", "overrides"), [("default", []), ("default_zeros", ["learner.start=zeros"])])
+def test_the_first_generations_of_the_default_run_give_the_numbers_of_before(tmp_path, run, overrides):
+    config = compose(*SMALL, "trainer.max_steps=5", "learner.test_episodes=1", f"run_dir={tmp_path}", *overrides)
     train(config)
-    assert_as_recorded(tmp_path, config, "default")
+    assert_as_recorded(tmp_path, config, run)
 
 
 @pytest.mark.exhaustive
