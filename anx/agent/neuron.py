@@ -41,16 +41,16 @@ class LSTMNeuron(nn.Module):
         if one_bias:
             self.cell.register_parameter("bias_hh", None)
         self.forget_bias = forget_bias
+        self._biases = [f"cell.{name}" for name, _ in self.cell.named_parameters() if name.startswith("bias")]
         if forget_bias is not None:
-            self.own_start = [f"cell.{name}" for name, _ in self.cell.named_parameters() if name.startswith("bias")]
+            self.own_start = self._biases
             self.open_gates()
 
     @torch.no_grad()
     def open_gates(self) -> None:
         """Let the forget gates start at `forget_bias`, without one at 2, which lets 88% through (Gers et al. 2000)."""
-        for name, bias in self.cell.named_parameters():
-            if name.startswith("bias"):
-                bias.zero_()
+        for name in self._biases:
+            self.get_parameter(name).zero_()
         forget = slice(self.key_size, 2 * self.key_size)  # input, forget, cell, output gate
         self.cell.bias_ih[forget] = OPEN if self.forget_bias is None else self.forget_bias
 

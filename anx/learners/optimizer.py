@@ -73,12 +73,12 @@ class SolverOptimizer(torch.optim.Optimizer):
             raise ValueError(f"the closure returned fitness of shape {tuple(fitness.shape)}, not ({self.popsize},)")
         if self._asked is None:
             raise RuntimeError("nobody asked for candidates: fitness is told once for each population")
-        before, search = np.array(self.solver.mean), self.solver.search  # a solver may go on writing to its own mean
+        before, search = np.array(self.solver.mean), self.solver.mean_of  # a solver may go on writing to its own mean
         with one_core_algebra():
             self.solver.tell(self._rank_nan_last(fitness.double().cpu().numpy()))
         self._asked = None
         vector_to_parameters(torch.from_numpy(self.mean()).to(self._parameters()[0]), self._parameters())
-        same = self.solver.search == search  # a jump from one search to another is no step
+        same = self.solver.mean_of == search  # a jump from one search to another is no step
         self.moved = self.solver.mean - before if same else np.zeros_like(before)
         return fitness
 

@@ -70,7 +70,7 @@ class Solver(ABC):
     popsize: int  # P, candidates a generation
     pairs: bool = False  # whether candidates 0 and 1, 2 and 3, ... are mirror images around the mean
     compares_generations: ClassVar[bool] = False  # whether it asks which of two generations' fitness is higher
-    search: int = 0  # whose mean `mean` is, of a solver that holds several searches
+    mean_of: int = 0  # which search's `mean` is, of a solver that holds several
 
     def begin(self, candidates: Array) -> None:
         """Have these [P, D] as the first generation's candidates.

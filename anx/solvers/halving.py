@@ -66,17 +66,17 @@ class Halving(Solver):
         self._place = 0  # whose turn it is, in `_left`
         self._generation = 0  # of this turn
         self._fitness = np.zeros(searches)  # by which they are judged
-        self.search = 0  # that was told last
+        self.mean_of = 0  # the search that was told last
 
     def ask(self) -> Array:
         return self._searches[self._left[self._place]].ask()
 
     def tell(self, fitness: Array) -> None:
-        self.search = int(self._left[self._place])
-        self._searches[self.search].tell(fitness)
+        self.mean_of = int(self._left[self._place])
+        self._searches[self.mean_of].tell(fitness)
         self._generation += 1
-        before = self._fitness[self.search]
-        self._fitness[self.search] += (fitness.mean() - before) / min(self._generation, RECENT)
+        before = self._fitness[self.mean_of]
+        self._fitness[self.mean_of] += (fitness.mean() - before) / min(self._generation, RECENT)
         round = len(self._searches).bit_length() - len(self._left).bit_length()  # each halves them: K, K // 2, K // 4
         if self._generation == self.turn * 2**round and len(self._left) > 1:
             self._hand_over()
@@ -92,12 +92,12 @@ class Halving(Solver):
 
     @property
     def mean(self) -> Array:
-        return self._searches[self.search].mean
+        return self._searches[self.mean_of].mean
 
     def statistics(self) -> dict[str, float]:
         """Those of the search that was told last, its number, and how many are left."""
-        own = self._searches[self.search].statistics()
-        return {**own, "search": float(self.search), "searches": float(len(self._left))}
+        own = self._searches[self.mean_of].statistics()
+        return {**own, "search": float(self.mean_of), "searches": float(len(self._left))}
 
     @property
     def state(self) -> State:
@@ -107,7 +107,7 @@ class Halving(Solver):
             "place": self._place,
             "generation": self._generation,
             "fitness": self._fitness.copy(),
-            "told": self.search,
+            "told": self.mean_of,
         }
 
     @state.setter
@@ -121,4 +121,4 @@ class Halving(Solver):
         self._place = take(state, "place", int)
         self._generation = take(state, "generation", int)
         self._fitness = take(state, "fitness", np.ndarray).copy()
-        self.search = take(state, "told", int)
+        self.mean_of = take(state, "told", int)
