@@ -13,8 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from anx.experiment.config.own_configs import config_folder
 from anx.experiment.config.parts import AGENT_KEYS, OPTION
-from anx.experiment.config.values import difference
-from anx.experiment.files.trust import check_agent_config
+from anx.experiment.config.values import difference, with_defaults
+from anx.experiment.files.trust import check_agent_config, components
 from anx.experiment.files.weights import read_weights
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def store_base(agent: Any, source: str, trust: Sequence[str] = (), program: str 
     of_file, kept = f"{program}_weights", f"{program}_weights_kept"
     store = ConfigStore.instance()
     for part in AGENT_KEYS:
-        store.store(group=part, name=OPTION, node=agent[part])
+        store.store(group=part, name=OPTION, node=with_newer_keys(part, agent[part]))
     base: Any = OmegaConf.load(Path(config_folder(), f"{program}.yaml"))
     base.defaults = [choose(each) for each in base.defaults]
     # The agent's splitter is its own: another environment, chosen in place of the file's, leaves it as it is.
@@ -71,6 +71,12 @@ def store_base(agent: Any, source: str, trust: Sequence[str] = (), program: str 
     base.name = agent.get("name", base.name)
     store.store(name=of_file, node=base)
     return of_file
+
+
+def with_newer_keys(part: str, node: dict[str, Any]) -> dict[str, Any]:
+    """What a file says of a part, and the keys that its component got since, as it was built without them."""
+    keys = components()[part].get(node["_target_"], frozenset())
+    return {key: value for key, value in with_defaults(node).items() if key in node or key in keys}
 
 
 def choose(default: Any) -> Any:

@@ -10,8 +10,7 @@ from torch import Tensor
 class RunningAverage:
     """average <- decay * average + (1 - decay) * mean, from 0, over the sum of the weights that went into it.
 
-    That sum, 1 - decay^t after t generations, is Adam's correction of the bias towards 0 (Kingma & Ba 2015). Means of
-    another search than the last one's have nothing to do with those before: with them it begins anew.
+    That sum, 1 - decay^t after t generations, is Adam's correction of the bias towards 0 (Kingma & Ba 2015).
 
     Args:
         decay: from 0 to less than 1; 0.99 averages over the last hundred means or so.
@@ -19,14 +18,15 @@ class RunningAverage:
 
     def __init__(self, decay: float) -> None:
         self.decay = decay
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget the means so far: those to come are of another search."""
         self._sum: Tensor | None = None  # [D]
         self._weight = 0.0
-        self._search = 0
 
-    def add(self, mean: Tensor, search: int = 0) -> None:
-        """Take in the mean [D] of a generation of a solver's `search`."""
-        if search != self._search:
-            self._sum, self._weight, self._search = None, 0.0, search
+    def add(self, mean: Tensor) -> None:
+        """Take in the mean [D] of a generation."""
         before = torch.zeros_like(mean) if self._sum is None else self._sum
         self._sum = self.decay * before + (1 - self.decay) * mean
         self._weight = self.decay * self._weight + (1 - self.decay)
@@ -39,10 +39,9 @@ class RunningAverage:
     @property
     def state(self) -> dict[str, object]:
         """What the next generations depend on."""
-        return {"sum": self._sum, "weight": self._weight, "search": self._search}
+        return {"sum": self._sum, "weight": self._weight}
 
     @state.setter
     def state(self, state: Mapping[str, object]) -> None:
         self._sum = cast(Tensor | None, state["sum"])
         self._weight = cast(float, state["weight"])
-        self._search = cast(int, state.get("search", 0))  # an older version did not tell them apart

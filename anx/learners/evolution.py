@@ -185,7 +185,9 @@ class Evolution(Learner):
         self._tell(fitness if self.ranked is None else rank_within(fitness, self.ranked))
         seconds = time.perf_counter() - start  # before any callback draws a picture
         if self.running_average:
-            self.running_average.add(torch.from_numpy(self.optimizer.mean()), self.optimizer.solver.mean_of)
+            if self.optimizer.jumped:
+                self.running_average.restart()
+            self.running_average.add(torch.from_numpy(self.optimizer.mean()))
         self._log(fitness, steps_per_second=int(episodes.steps.sum()) / seconds)
         self._log_diagnostics(episodes, self.rollout.statistics.get("cluster/workers", self.cores) * seconds)
         self._stop_if_done()

@@ -35,7 +35,8 @@ class SolverOptimizer(torch.optim.Optimizer):
         self._start: Array = parameters_to_vector(self._parameters()).detach().double().cpu().numpy()
         self._asked: Array | None = None  # candidates that were asked for and not yet told, around 0
         self.solver = make_solver(len(self._start))
-        self.moved: Array = np.zeros_like(self._start)  # the last step of the mean [D]
+        self.jumped = False  # whether the mean is of another search than a generation ago
+        self.moved: Array = np.zeros_like(self._start)  # the last step of the mean [D]; a jump is none
 
     def _parameters(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]
@@ -78,8 +79,8 @@ class SolverOptimizer(torch.optim.Optimizer):
             self.solver.tell(self._rank_nan_last(fitness.double().cpu().numpy()))
         self._asked = None
         vector_to_parameters(torch.from_numpy(self.mean()).to(self._parameters()[0]), self._parameters())
-        same = self.solver.mean_of == search  # a jump from one search to another is no step
-        self.moved = self.solver.mean - before if same else np.zeros_like(before)
+        self.jumped = self.solver.mean_of != search
+        self.moved = np.zeros_like(before) if self.jumped else self.solver.mean - before
         return fitness
 
     def _rank_nan_last(self, fitness: Array) -> Array:

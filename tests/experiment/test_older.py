@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from anx.errors import ConfigError
 from anx.experiment.build import build_agent
+from anx.experiment.compose import compose_evaluation
 from anx.experiment.config.parts import AGENT_KEYS
 from anx.experiment.files.older import MOVED, SINCE, renewed, renewed_checkpoint, renewed_state
 from anx.experiment.files.trust import check_agent_config
@@ -123,6 +124,12 @@ def test_an_older_file_is_as_it_was_and_is_read_as_what_it_is():
     load_into(agent.float(), weights, OLDER)
     vector = torch.cat([raw[name].flatten() for name in (*CART_POLE, "policy.layers.0.weight", "policy.layers.0.bias")])
     assert torch.equal(get_vector(agent), vector)
+
+
+def test_what_a_part_got_since_an_older_file_can_be_set_there():
+    assert "previous_action" not in read_weights(OLDER).config["agent"]
+    assert compose_evaluation(OLDER, []).agent.previous_action is True
+    assert compose_evaluation(OLDER, ["agent.previous_action=false"]).agent.previous_action is False
 
 
 @pytest.mark.parametrize(("before", "after"), MOVED.items())

@@ -36,19 +36,6 @@ def test_the_average_weighs_each_mean_by_the_decay_to_the_power_of_its_age():
         torch.testing.assert_close(average.value, weights @ means[:count] / weights.sum(), rtol=1e-12, atol=0)
 
 
-def test_an_average_mixes_no_two_searches():
-    means = torch.randn(4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    average, alone = RunningAverage(0.9), RunningAverage(0.9)
-    for mean in means[:2]:
-        average.add(mean)
-    for mean in means[2:]:
-        average.add(mean, search=1)
-        alone.add(mean)
-    assert torch.equal(average.value, alone.value)
-    average.add(means[0], search=0)  # its turn again
-    torch.testing.assert_close(average.value, means[0], rtol=1e-12, atol=0)
-
-
 def test_an_average_goes_on_from_its_state_to_the_bit():
     straight, first, second = (RunningAverage(0.9) for _ in range(3))
     means = torch.randn(4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -84,6 +71,16 @@ def test_a_run_validates_its_average_and_resumes_it_bit_for_bit(averaged, tmp_pa
     assert torch.equal(a["average"]["sum"], b["average"]["sum"])
     shipped, other = (read_weights(folder / "agent.safetensors").state for folder in (straight, tmp_path))
     assert all(torch.equal(shipped[name], other[name]) for name in shipped)
+
+
+def test_an_average_mixes_no_two_searches(tmp_path):
+    two = ["optimizer=halving", "optimizer.searches=2", "optimizer.turn=2"]
+    run(tmp_path, *two, "learner.mean_decay=0.75", "trainer.max_steps=3")  # the third generation is the other's first
+    last = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    mean = torch.cat([each.flatten() for each in last["state_dict"].values()]).double()
+    assert last["average"]["weight"] == 0.25
+    ours, theirs = (each.sort().values for each in (last["average"]["sum"], 0.25 * mean))  # whatever the layers' order
+    torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-9)
 
 
 def test_the_average_changes_nothing_of_the_search_and_of_the_means_validation(averaged, tmp_path):

@@ -7,7 +7,7 @@ user's own and may name anything; a file of an agent may be anybody's.
 import functools
 import pkgutil
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def check_agent_config(config: object, source: str, trust: Sequence[str] = (), o
             raise ConfigError(f"{source}: {part}.defaults is nothing that a file can say")
         check_ids(node, f"{source}: {part}.", trust, option)
         for key, each in components_in(node, part):
-            own = components()[part] if key == part else frozenset().union(*components().values())
+            own = components()[part] if key == part else all_components()
             foreign += check_component(each, f"{source}: {key}", own, trust, option)
     for key, target in foreign:  # only now is anything imported
         check_place(key, target, trust)
@@ -58,7 +58,7 @@ def check_agent_config(config: object, source: str, trust: Sequence[str] = (), o
 
 
 def check_component(
-    node: dict[str, Any], key: str, own: frozenset[str], trust: Sequence[str], option: str
+    node: dict[str, Any], key: str, own: Collection[str], trust: Sequence[str], option: str
 ) -> list[tuple[str, str]]:
     """Whether a file may name this component, going by its name alone; returns it, by its key, if it isn't anx's."""
     target = node.get("_target_")
@@ -149,7 +149,7 @@ def check_overrides(overrides: Sequence[str], source: str, trust: Sequence[str] 
         source: of them, what the message begins with.
         trust: packages whose components they may name.
     """
-    own = frozenset().union(*components().values())
+    own = all_components()
     for override in OverridesParser.create().parse_overrides(list(overrides)):
         key, value = override.key_or_group, override.value()
         *_, last = key.split(".")
@@ -162,13 +162,20 @@ def check_overrides(overrides: Sequence[str], source: str, trust: Sequence[str] 
 
 
 @functools.cache
-def components() -> dict[str, frozenset[str]]:
-    """anx's own components: of each part of an agent those that its group of configs names."""
-    found = {}
-    for group in AGENT_KEYS:
-        contents = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in Path(config_folder(), group).iterdir()]
-        found[group] = frozenset(content["_target_"] for content in contents if "_target_" in content)
+def components() -> dict[str, dict[str, frozenset[str]]]:
+    """anx's own components: of each part of an agent those that its group of configs names, with their keys there."""
+    found: dict[str, dict[str, frozenset[str]]] = {group: {} for group in AGENT_KEYS}
+    for group, named in found.items():
+        for path in Path(config_folder(), group).iterdir():
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            if target := content.get("_target_"):
+                named[target] = named.get(target, frozenset()) | set(content)
     return found
+
+
+def all_components() -> frozenset[str]:
+    """anx's own components of any part."""
+    return frozenset().union(*components().values())
 
 
 def components_in(node: object, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -185,7 +192,7 @@ def components_in(node: object, key: str) -> Iterator[tuple[str, dict[str, Any]]
 
 def packages_to_trust(config: Mapping[str, Any]) -> list[str]:
     """What must be trusted by whoever builds the agent of a resolved configuration from its file; often nothing."""
-    own = frozenset().union(*components().values())
+    own = all_components()
     found = [each for part in AGENT_KEYS if part in config for each in components_in(config[part], part)]
     targets = [str(node["_target_"]) for _, node in found if "_target_" in node]
     imported = [package_of_id(node.get("id")) for _, node in found]
