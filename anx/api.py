@@ -27,11 +27,10 @@ from anx.experiment.compose import (
     outside_of_hydra,
     settle_run_dir,
 )
-from anx.experiment.config.check import check, find_learner
+from anx.experiment.config.check import check
 from anx.experiment.config.messages import config_errors
 from anx.experiment.config.values import check_integer, check_types
 from anx.experiment.evaluation import build_evaluation
-from anx.experiment.files.weights import load_into, read_weights
 from anx.experiment.folder import AGENT
 from anx.perturb.base import Perturbation
 from anx.rollout.base import Rollout
@@ -86,17 +85,14 @@ def make(config: DictConfig) -> Experiment:
     """
     from lightning import seed_everything  # seconds: what only plays goes without
 
-    from anx.experiment.prepare import check_parts
+    from anx.experiment.prepare import check_parts, start
 
     with config_errors():
         check_parts(config)
         check(config)
         seed_everything(config.seed, verbose=False)
         module, rollout = build_rollout(config)
-        if config.weights:
-            load_into(module, read_weights(config.weights), config.weights)
-        else:
-            find_learner(config).start(module, config)
+        start(module, config)
         return Experiment(Actor(module, rollout, config), rollout, config)
 
 
@@ -199,6 +195,8 @@ def _perturbations(asked: Perturbations, module: Agent, config_dir: str | PathLi
     if isinstance(asked, str):
         raise ConfigError(f"perturbations={asked} must be a list of names, [{asked!r}], or options by name")
     options = asked if isinstance(asked, Mapping) else {each: {} for each in asked if isinstance(each, str)}
+    if twice := sorted({each for each in options if list(asked).count(each) > 1}):
+        raise ConfigError(f"perturbations={asked} names {', '.join(twice)} twice; each can be chosen once")
     configs = compose_perturbations(options, config_dir) if options else {}
     check_types({"perturbations": {name: OmegaConf.to_container(each, resolve=True) for name, each in configs.items()}})
     built: list[tuple[str, Perturbation]] = []

@@ -57,6 +57,10 @@ NOT_PLAYED = {
         r"^perturbations.shuffle.evry=3 .*allowed: every",
     ),
     "a value of another kind": ({"perturbations": {"noise": {"sigma": "much"}}}, "^perturbations.noise.sigma=much"),
+    "one twice": (
+        {"perturbations": ["noise", "noise"]},
+        r"^perturbations=.* names noise twice; each can be chosen once",
+    ),
     "a text for a list": ({"perturbations": "shuffle"}, r"^perturbations=shuffle must be a list"),
     "an instance that befalls several actuators": (
         {"perturbations": [DropActuators()]},

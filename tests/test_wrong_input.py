@@ -80,6 +80,13 @@ RUNS = {
         ["optimizer.popsize=3", "trainer.devices=4", "trainer.strategy=ddp"],
         ["optimizer.popsize=3", "at least 4", "trainer.devices"],
     ),
+    "an epoch's end": (["+trainer.limit_train_batches=2"], ["limit_train_batches=2", "left out"]),
+    "no directions": (
+        ["learner=safe", "learner.spare.directions=0"],
+        ["learner.spare.directions=0 must be at least 1"],
+    ),
+    "one twice": (["perturbations=[noise,noise]"], ["perturbations=[noise,noise] names noise twice"]),
+    "parts of nothing": (["weights_of=[policy]"], ["weights_of=['policy'] needs weights=PATH"]),
     "accumulated gradients": (["+trainer.accumulate_grad_batches=2"], ["accumulate_grad_batches=2", "must be 1"]),
     "a rollout of the other kind": (["env=ant", "rollout=device"], ["env=ant needs rollout=host, not rollout=device"]),
     "a rollout for simulators": (["rollout=host"], ["env=cartpole needs rollout=device, not rollout=host"]),

@@ -14,6 +14,7 @@ from lightning import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import Checkpoint
 from omegaconf import DictConfig, OmegaConf
 
+from anx.agent.agent import Agent
 from anx.cores import count_cores
 from anx.errors import ConfigError
 from anx.experiment.build import build_agent, build_part, build_perturbations, build_rollout, on_cluster
@@ -95,20 +96,26 @@ def chosen(config: DictConfig, group: str) -> dict[str, Any]:
     return {f"{group}.{name}": part for name, part in parts.items() if part is not None}
 
 
+def start(agent: Agent, config: DictConfig) -> None:
+    """Let an agent be what a run of `config` starts from: its learner's start, `weights`, or parts of these in that."""
+    some, weights = config.get("weights_of"), config.weights
+    if some is not None and not weights:
+        raise ConfigError(f"weights_of={some} needs weights=PATH, an agent of which these parts are taken")
+    if not weights or some is not None:
+        find_learner(config).start(agent, config)
+    if some is not None:
+        load_parts_into(agent, read_weights(weights), weights, check_parts_of(some))
+    elif weights:
+        load_into(agent, read_weights(weights), weights)
+
+
 def build_learner(config: DictConfig, checkpoint: Path | None = None) -> Learner:
     """The learner with its agent, which can go on from `checkpoint`."""
     state = read_checkpoint(checkpoint) if checkpoint else None
     seed_everything(config.seed, verbose=False)
     agent, rollout = build_rollout(config)
-    kind = find_learner(config)
-    some = config.get("weights_of")
-    if not config.weights or some is not None:
-        kind.start(agent, config)
-    if config.weights and some is not None:
-        load_parts_into(agent, read_weights(config.weights), config.weights, check_parts_of(some))
-    elif config.weights:
-        load_into(agent, read_weights(config.weights), config.weights)
-    check_memory(kind.needs(config, num_parameters(agent)))
+    start(agent, config)
+    check_memory(find_learner(config).needs(config, num_parameters(agent)))
     check_follows(config, "optimizer", ("dimension", "params"))  # a solver's, and those of torch
     resolved = cast(dict[str, object], OmegaConf.to_container(config, resolve=True))
     teacher = {"teacher": resolved["teacher"]} if resolved.get("teacher") else {}

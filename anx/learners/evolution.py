@@ -106,6 +106,8 @@ class Evolution(Learner):
             raise ConfigError(f"optimizer.{error}") from None
         solver = self.optimizer.solver
         if spare:
+            if not isinstance(spare, Spare):  # plain values: learner=evolution builds nothing of them
+                raise ConfigError(f"learner.spare={spare} needs learner=safe")
             spare.check(self.agent, solver)
         check_sharing(episodes, group_size, solver)
         self.group = group_of(episodes, group_size, solver.popsize)
@@ -121,6 +123,12 @@ class Evolution(Learner):
         batches = config.trainer.get("accumulate_grad_batches", 1)
         if batches != 1:
             raise ConfigError(f"trainer.accumulate_grad_batches={batches} must be 1: a step is a generation")
+        for key in ("limit_train_batches", "overfit_batches"):
+            if key in config.trainer:
+                raise ConfigError(
+                    f"trainer.{key}={config.trainer[key]} must be left out: a generation's episodes would come again; "
+                    "trainer.max_steps counts generations"
+                )
         if 1 < config.optimizer.popsize < processes:
             raise ConfigError(
                 f"optimizer.popsize={config.optimizer.popsize} must be at least {processes}: a candidate for each of "

@@ -10,7 +10,6 @@ from anx.agent.agent import Agent
 from anx.cores import one_core_algebra
 from anx.errors import ConfigError
 from anx.internal.pytree import tree_map
-from anx.learners.base import check_counts
 from anx.population import in_order, num_parameters
 from anx.rollout.world import World, open_world
 from anx.solvers.base import Array, Solver
@@ -37,7 +36,8 @@ class Spare:
     """
 
     def __init__(self, directions: int = 300, well: float | None = None) -> None:
-        check_counts(directions=directions)
+        if directions < 1:
+            raise ConfigError(f"learner.spare.directions={directions} must be at least 1")
         self.directions = directions
         self.well = well
 
@@ -65,8 +65,11 @@ class Spare:
         rows = [rows for (rows, _), kept in zip(played, well, strict=True) if kept]
         if not rows:
             return np.zeros((0, played[0][0].shape[1]))
+        decisions = torch.cat(rows)
         with one_core_algebra():
-            return np.linalg.svd(torch.cat(rows).double().cpu().numpy(), full_matrices=False)[2][: self.directions]
+            _, strengths, directions = np.linalg.svd(decisions.double().cpu().numpy(), full_matrices=False)
+        noise = 10 * torch.finfo(decisions.dtype).eps * strengths[0]  # below it a direction is anything
+        return directions[strengths > noise][: self.directions]
 
 
 def decide(agent: Agent, world: World, observation: Tensor) -> tuple[Tensor, float]:

@@ -91,7 +91,7 @@ def play(chunk: Chunk) -> Played:
             groups=chunk.groups,
         )
     except AssertionError as error:
-        if not current_process().daemon:
+        if not (current_process().daemon and "daemonic" in str(error)):
             raise
         raise ConfigError(NO_CHILDREN) from error
     returns, steps = played.returns.numpy(), played.steps.to(torch.int32).numpy()

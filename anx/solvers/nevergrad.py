@@ -29,6 +29,8 @@ class Nevergrad(Solver):
         seed: of its randomness.
     """
 
+    compares_generations = True  # the first of five with the last
+
     def __init__(self, dimension: int, *, name: str, popsize: int = 256, sigma0: float = 0.1, seed: int = 0) -> None:
         if name not in OFFERED:
             raise ConfigError(

@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from anx.cores import count_cores
 from anx.errors import ConfigError
 from anx.experiment.config.check import processes_of
-from anx.experiment.config.command_line import quote
+from anx.experiment.config.command_line import as_given, quote
 from anx.experiment.config.messages import one_line
 from anx.experiment.config.overrides import for_hydra
 from anx.experiment.config.own_configs import check_choices, config_folder, config_folders
@@ -104,7 +104,7 @@ def open_launches(overrides: Sequence[str], folder: Path, task: Task, flags: Fla
         for name in ("hydra", "hydra_plugins"):  # launchers announce what the sweep has said
             logging.getLogger(name).setLevel(logging.WARNING)
         launcher = open_launcher(functools.partial(guarded, task), config, composer.loader)
-        yield Launches(launcher, composer.loader, config, list(config.hydra.overrides.task))
+        yield Launches(launcher, composer.loader, config, as_given(config.hydra.overrides.task))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import pytest
 import torch
 from conftest import compose, make_agent
 
+import anx
 from anx.errors import ConfigError
 from anx.experiment.files.weights import load_into, read_weights, write_agent
 from anx.experiment.prepare import build_learner
@@ -38,6 +39,17 @@ def test_parts_that_are_named_come_from_the_file_and_no_others(file):
 def test_parts_that_cannot_be_taken_are_named(file, overrides, says):
     with pytest.raises(ConfigError, match=says):
         build_learner(compose(f"weights={file}", "+budget=smoke", *overrides))
+
+
+def test_parts_of_no_file_are_refused():
+    with pytest.raises(ConfigError, match=r"^weights_of=\['policy'\] needs weights=PATH"):
+        build_learner(compose("weights_of=[policy]", "+budget=smoke"))
+
+
+def test_what_is_made_is_what_a_run_starts_from(file):
+    config = compose(f"weights={file}", "weights_of=[policy,head]", "+budget=smoke")
+    ours, theirs = anx.make(config).agent.module, build_learner(config).agent
+    assert torch.equal(get_vector(ours), get_vector(theirs))
 
 
 def test_a_flat_vector_has_no_parts(tmp_path):

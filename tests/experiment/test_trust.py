@@ -209,6 +209,23 @@ def test_every_component_of_ours_may_be_named(agent_config):
     assert packages_to_trust(agent_config) == trust_override(agent_config) == []
 
 
+@pytest.mark.parametrize("key", ["name", "rollout.compile", "neuron.mine"])
+def test_what_refers_to_something_is_no_value_of_an_agents(agent_config, key):
+    *parts, last = key.split(".")
+    node = agent_config[parts[0]] if parts else agent_config
+    node[last] = "${oc.create:'{_target_: stranger.Neuron}'}"
+    with pytest.raises(ConfigError, match=rf"^weights=a: {key}=.\$.* refers to something; of an agent a file says"):
+        check_agent_config(agent_config, "weights=a")
+
+
+def test_a_sweep_file_may_refer_to_keys(tmp_path):
+    command = ["python", "-m", "anx.run", "optimizer.seed=${seed}", "${args_no_hyphens}"]
+    metric = {"name": "validation/plain_mean", "goal": "maximize"}
+    content = {"method": "grid", "metric": metric, "parameters": {"seed": {"values": [3]}}, "command": command}
+    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(content))
+    Sweep(read_sweep_file(tmp_path / "sweep.yaml"), tmp_path / "runs", None, [], run)
+
+
 def test_a_runs_folder_is_read_as_carefully(tmp_path, canary, agent_config):
     agent, _ = make_agent()
     agent_config["neuron"] = {"_target_": "stranger.Neuron", "hidden_size": 8}
@@ -221,6 +238,7 @@ def test_a_runs_folder_is_read_as_carefully(tmp_path, canary, agent_config):
     assert write_report(tmp_path, figures=False, film=False, trust=["stranger"]).is_file()
 
 
+OWN = "on the command line, not in a file"
 SWEEPS = {
     "a name": ({"neuron._target_": {"value": "stranger.Neuron"}}, [], "say trust=[stranger]"),
     "a mapping": ({"+callbacks.mine": {"value": "{_target_: stranger.Neuron}"}}, [], "say trust=[stranger]"),
@@ -229,11 +247,13 @@ SWEEPS = {
     "an id": ({"env.id": {"value": "stranger:Env-v0"}}, ["env=gymnasium"], "say trust=[stranger]"),
     "an environment's options": ({"env.kwargs.path": {"values": ["a.b", "c"]}}, [], "could lead anywhere"),
     "in the command": ({"seed": {"value": 0}}, ["+report.x={_target_:os.system}"], "say trust=[os]"),
-    "Hydra itself": (
-        {"seed": {"value": 0}},
-        ["hydra.searchpath=[pkg://stranger]"],
-        "on the command line, not in a file",
-    ),
+    "Hydra itself": ({"seed": {"value": 0}}, ["hydra.searchpath=[pkg://stranger]"], OWN),
+    "a resolver": ({"learner.spare": {"value": "\"${oc.create:'{_target_: stranger.Neuron}'}\""}}, [], OWN),
+    "a resolver in the command": ({"seed": {"value": 0}}, ["name='x${oc.env:HOME}'"], OWN),
+    "an id elsewhere": ({"env.id": {"value": "${x}"}}, ["env=gymnasium", "+x='stranger:Env-v0'"], OWN),
+    "trust": ({"seed": {"value": 0}}, ["trust=[stranger]"], OWN),
+    "a teacher's overrides": ({"teacher.overrides": {"value": "['neuron._target_=stranger.Neuron']"}}, [], OWN),
+    "a config anywhere": ({"seed": {"value": 0}}, ["+ablation=../../stranger"], OWN),
 }
 
 
@@ -249,7 +269,7 @@ def test_a_sweep_file_is_read_as_carefully(tmp_path, canary, parameters, overrid
     assert str(refused.value).startswith(f"{tmp_path / 'sweep.yaml'}: ")
     assert says in str(refused.value)
     assert not canary.exists()
-    if "stranger" in says:
+    if says == "say trust=[stranger]":
         Sweep(file, tmp_path / "runs", None, ["trust=[stranger]"], run)
 
 

@@ -1,13 +1,18 @@
+from functools import partial
+
+import numpy as np
 import pytest
 import torch
 from conftest import compose, make_agent
 
+from anx.commands.run import train
 from anx.errors import ConfigError
 from anx.learners.base import Parts
 from anx.learners.evolution import Evolution
 from anx.learners.sharing import group_of, rank_within
 from anx.rollout.device import DeviceRollout
 from anx.solvers.cmaes import CMAES
+from anx.solvers.nevergrad import Nevergrad
 from anx.solvers.pgpe import PGPE
 
 
@@ -46,6 +51,7 @@ def test_fitness_is_ranked_within_a_group_and_what_is_broken_has_no_rank():
             {"episodes": "pairs", "solver": CMAES},
             "learner.episodes=pairs needs an optimizer whose candidates are pairs",
         ),
+        ({"episodes": "groups", "solver": partial(Nevergrad, name="TBPSA")}, "allowed: common, pairs, independent"),
         ({"episodes": "groups", "group_size": 4}, "learner.group_size=4 must be an even number, at least 2 and divide"),
         ({"episodes": "groups", "group_size": 3}, "learner.group_size=3 must be an even number"),
         (
@@ -60,6 +66,25 @@ def test_what_candidates_cannot_share_is_said_in_one_line(options, message):
 
 
 @pytest.mark.parametrize("episodes", ["pairs", "groups"])
-def test_a_run_that_shares_episodes_is_composed_from_two_keys(episodes):
-    config = compose("optimizer=pgpe", f"learner.episodes={episodes}", "learner.group_size=8")
-    assert (config.learner.episodes, config.learner.group_size) == (episodes, 8)
+def test_a_search_is_told_ranks_within_groups_and_returns_where_none_are_asked_for(tmp_path, monkeypatch, episodes):
+    told, returns = [], []
+
+    class Listening(PGPE):
+        def tell(self, fitness):
+            told.append(fitness.copy())
+            super().tell(fitness)
+
+    roll_out = Evolution._roll_out
+
+    def listen(self, population, seed):
+        returns.append(roll_out(self, population, seed))
+        return returns[-1]
+
+    monkeypatch.setattr("anx.solvers.pgpe.PGPE", Listening)
+    monkeypatch.setattr(Evolution, "_roll_out", listen)
+    sizes = ["optimizer.popsize=8", f"learner.episodes={episodes}", "learner.group_size=4", "learner.rollouts=2"]
+    quiet = ["logger=csv", "callbacks.pictures=null", "report=null", "learner.test_episodes=1", "trainer.max_steps=1"]
+    train(compose("+budget=smoke", "optimizer=pgpe", "env.max_steps=30", *sizes, *quiet, f"run_dir={tmp_path}"))
+    fitness = returns[0].returns.double().mean(1)
+    expected = rank_within(fitness, torch.arange(8) // 4) if episodes == "groups" else fitness
+    np.testing.assert_array_equal(told[0], expected.numpy())

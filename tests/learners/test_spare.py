@@ -77,6 +77,18 @@ def test_what_decides_the_episodes_that_go_well_is_spared_and_nothing_else(agent
     assert Spare(3, well=returns.max())(agent, FRAMES, SEED, 4).shape == (0, len(get_vector(agent)))
 
 
+def test_what_decides_nothing_is_not_spared(monkeypatch, agent):
+    """Decisions that all hang on one direction spare that one, whatever else their decomposition is filled up with."""
+    size = len(get_vector(agent))
+    one = torch.rand(1, size, generator=torch.Generator().manual_seed(0))
+    for strength, count in ((1.0, 1), (0.0, 0)):
+        rows = strength * torch.linspace(0.1, 1, 30)[:, None] * one
+        monkeypatch.setattr("anx.learners.spare.decide", lambda *_, rows=rows: (rows, 1.0))
+        spared = Spare(20)(agent, FRAMES, SEED, 2)
+        assert spared.shape == (count, size)
+        np.testing.assert_allclose(np.abs(spared @ one[0].double().numpy()), one.double().norm(), rtol=1e-6)
+
+
 def test_mutants_are_drawn_without_what_is_spared():
     spared = np.linalg.qr(np.random.default_rng(0).standard_normal((50, 20)))[0].T  # [20, 50]
     plain, sparing = (Genetic(50, popsize=8, parents=2, sigma0=1.0, sigma_min=1.0) for _ in range(2))
@@ -98,6 +110,8 @@ def test_who_can_not_spare_is_told(agent):
     numbers, _ = build(("scalar", "lstm", "attention", "linear", "linear"))
     with pytest.raises(ConfigError, match=r"^learner\.spare=Spare must be null: this agent presses no buttons$"):
         Spare(3).check(numbers, genetic)
+    with pytest.raises(ConfigError, match=r"^learner\.spare=\{.*\} needs learner=safe$"):
+        build_learner(compose("optimizer=genetic", "learner.spare={_target_: anx.learners.spare.Spare}"))
     with pytest.raises(ConfigError, match=r"^learner\.spare=Spare must be null: this agent presses no buttons$"):
         build_learner(compose("+budget=smoke", "learner=safe", "optimizer=genetic"))
     assert not NUMBERS.spec.discrete

@@ -57,6 +57,18 @@ def test_an_override_replaces_the_files_own(sweep):
     assert identity["overrides"] == ["pooler.message_size=8", "+budget=smoke"]
 
 
+def test_what_an_override_refers_to_is_the_runs_own(sweep):
+    seen = []
+
+    def listen(config):
+        seen.append((config.seed, config.neuron.hidden_size, config.pooler.num_queries))
+        return queries(config)
+
+    refer = {"fixed": ["neuron.hidden_size=${seed}"], "parameters": {"seed": {"values": [3, 4]}}}
+    assert sweep(listen, "pooler.num_queries=${seed}", **refer).run() is True
+    assert seen == [(3, 3, 3), (4, 4, 4)]
+
+
 def test_the_best_comes_first_and_the_seeds_are_averaged():
     rows = [
         Row({"a": 1, "seed": 0}, Path("x"), 5.0),

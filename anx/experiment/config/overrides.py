@@ -8,6 +8,7 @@ from hydra.errors import OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import GrammarParseError
 
+from anx.errors import ConfigError
 from anx.experiment.config.command_line import quote
 from anx.experiment.config.own_configs import config_folders
 
@@ -59,6 +60,8 @@ def _choice(override: str) -> str:
     if parsed.is_sweep_override() or isinstance(value, str | dict):
         return override
     if isinstance(value, list):
+        if twice := sorted({str(each) for each in value if value.count(each) > 1}):
+            raise ConfigError(f"{override} names {', '.join(twice)} twice; each can be chosen once")
         if all(isinstance(each, str) for each in value):
             return override
         return f"{key}=[{','.join(quote(str(each)) for each in value)}]"

@@ -20,6 +20,8 @@ from anx.experiment.config.parts import AGENT_KEYS
 from anx.experiment.config.values import check_types
 
 NAME = re.compile(r"\w+(\.\w+)+")  # of a component
+REFERENCE = re.compile(r"\$\{[\w.]+\}")  # to another key; what else stands in ${} calls something
+USERS_OWN = ("trust", "teacher.trust", "teacher.overrides")  # keys that say what else may be named
 
 
 def check_agent_config(config: object, source: str, trust: Sequence[str] = (), option: str = "trust=[{}]") -> None:
@@ -39,6 +41,9 @@ def check_agent_config(config: object, source: str, trust: Sequence[str] = (), o
     if not (isinstance(name, str) and name.isprintable()):
         raise ConfigError(f"{source}: name={name!r} must be a text in one line")
     parts = {key: config[key] for key in AGENT_KEYS}
+    for key, text in [("name", name), *texts_in(parts)]:
+        if "${" in text:
+            raise ConfigError(f"{source}: {key}={text!r:.80} refers to something; of an agent a file says plain values")
     foreign = []
     for part, node in parts.items():
         if not isinstance(node, dict) or "_target_" not in node:
@@ -153,12 +158,26 @@ def check_overrides(overrides: Sequence[str], source: str, trust: Sequence[str] 
     for override in OverridesParser.create().parse_overrides(list(overrides)):
         key, value = override.key_or_group, override.value()
         *_, last = key.split(".")
-        if re.match(r"hydra\b", key) or override.is_sweep_override():
+        foreign = any("/" in text or ".." in text for _, text in texts_in(value)) and is_group(key)
+        if re.match(r"hydra\b", key) or override.is_sweep_override() or key in USERS_OWN or foreign:
             raise ConfigError(f"{source}: {override.input_line} must be given on the command line, not in a file")
+        check_references(value, f"{source}: {key}")
         check_ids(nested(key, value), f"{source}: ", trust, "trust=[{}]")
         for name, node in components_in({last: value} if last.startswith("_") else value, key):
             for found, target in check_component(node, f"{source}: {name}", own, trust, "trust=[{}]"):
                 check_place(found, target, trust)
+
+
+def is_group(key: str) -> bool:
+    """Whether what is said of a key is a choice of one of anx's configs."""
+    return Path(config_folder(), key.split("@")[0]).is_dir()
+
+
+def check_references(value: object, key: str) -> None:
+    """Raise ConfigError where a file's override calls a resolver, or where an id, which is to be checked, refers on."""
+    for name, text in texts_in(value, key):
+        if "${" in REFERENCE.sub("", text) or ("${" in text and name.split(".")[-1] == "id"):
+            raise ConfigError(f"{name}={text!r:.80} must be given on the command line, not in a file")
 
 
 @functools.cache
@@ -188,6 +207,20 @@ def components_in(node: object, key: str) -> Iterator[tuple[str, dict[str, Any]]
     elif isinstance(node, Sequence) and not isinstance(node, str):
         for index, child in enumerate(node):
             yield from components_in(child, f"{key}.{index}")
+
+
+def texts_in(node: object, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in a tree of values, also those that are keys, by its key."""
+    if isinstance(node, str):
+        yield key, node
+    elif isinstance(node, Mapping):
+        for name, child in node.items():
+            below = f"{key}.{name}" if key else str(name)
+            yield below, str(name)
+            yield from texts_in(child, below)
+    elif isinstance(node, Sequence):
+        for child in node:
+            yield from texts_in(child, key)
 
 
 def packages_to_trust(config: Mapping[str, Any]) -> list[str]:
