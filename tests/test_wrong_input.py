@@ -85,6 +85,10 @@ RUNS = {
         ["learner=safe", "learner.spare.directions=0"],
         ["learner.spare.directions=0 must be at least 1"],
     ),
+    "what to spare without who can": (
+        ["optimizer=genetic", "learner.spare={_target_:anx.learners.spare.Spare}"],
+        ["learner.spare={", "needs learner=safe"],
+    ),
     "one twice": (["perturbations=[noise,noise]"], ["perturbations=[noise,noise] names noise twice"]),
     "parts of nothing": (["weights_of=[policy]"], ["weights_of=['policy'] needs weights=PATH"]),
     "accumulated gradients": (["+trainer.accumulate_grad_batches=2"], ["accumulate_grad_batches=2", "must be 1"]),

@@ -8,7 +8,7 @@ import yaml
 from omegaconf import DictConfig
 
 from anx.commands.output import find_output
-from anx.commands.playing import Playable, build, meanings, play
+from anx.commands.playing import Playable, build, check_inputs, meanings, play
 from anx.commands.scores import (
     Asked,
     Played,
@@ -48,6 +48,7 @@ def reproduce_ablations(config: DictConfig) -> None:
     """
     check_integer("episodes", config.episodes, least=1)
     check_integer("seed", config.seed, least=0, most=LARGEST)
+    check_inputs(config)
     folder, output = Path(str(config.sweep)), find_output(config.output, ".md")
     runs = read_runs(folder)
     check_writable(folder)
@@ -118,6 +119,8 @@ def markdown(config: DictConfig, runs: list[Run], csv: str) -> str:
     """The tables, how they were made, and what the runs have in common."""
     folder, inputs = Path(str(config.sweep)), config.inputs
     given = [override("sweep", config.sweep), f"episodes={config.episodes}", override("output", config.output)]
+    if config.seed:
+        given.insert(2, f"seed={config.seed}")
     identity = yaml.safe_load((folder / "sweep.yaml").read_text(encoding="utf-8"))
     parts = [
         INTRODUCTION.format(name=folder.name, episodes=config.episodes, seed=config.seed, csv=csv),

@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import hydra
+from omegaconf import DictConfig, OmegaConf
 
 from anx.agent.agent import Agent
+from anx.errors import ConfigError
+from anx.experiment.config.command_line import key_of
+from anx.experiment.config.values import fits
 from anx.experiment.evaluation import build_evaluation
 from anx.experiment.file_base import find_base
 from anx.perturb.base import Perturbation
@@ -16,6 +20,7 @@ from anx.rollout.evaluation import evaluate, summarise
 from anx.views.table import Table
 from anx.zoo.table import Score
 
+OF_TABLES = ("weights", "episodes", "seed", "device", "output")
 Inputs = Mapping[str, Sequence[str]]  # what befalls the inputs: a name, and overrides of anx.evaluate
 
 
@@ -25,6 +30,18 @@ class Playable(NamedTuple):
     agent: Agent
     rollout: Rollout
     perturbations: list[Perturbation]
+
+
+def check_inputs(config: DictConfig) -> None:
+    """ConfigError unless a table's configuration says in `inputs` what befalls the inputs, nothing of the table's."""
+    inputs: Any = OmegaConf.to_container(OmegaConf.create({"inputs": config.inputs}), resolve=True)
+    inputs = inputs["inputs"]
+    if not fits(inputs, dict[str, list[str]]):
+        raise ConfigError(f"inputs={inputs} must be lists of anx.evaluate's overrides by name, {{plain: []}}")
+    for name, overrides in inputs.items():
+        for override in overrides:
+            if key_of(override) in OF_TABLES:
+                raise ConfigError(f"inputs.{name}={overrides} must leave out {override}: it is of the whole table")
 
 
 def build(weights: str, overrides: Sequence[str], device: str, trust: Sequence[str] = ()) -> Playable:

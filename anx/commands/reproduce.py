@@ -14,6 +14,7 @@ from anx.commands.ablations import reproduce_ablations
 from anx.commands.output import find_output
 from anx.commands.zoo import reproduce_zoo
 from anx.errors import ConfigError
+from anx.experiment.config.command_line import key_of
 from anx.experiment.config.parts import AGENT_KEYS
 from anx.experiment.config.program import run_main
 from anx.experiment.config.values import check_integer
@@ -62,6 +63,11 @@ def reproduce(config: DictConfig) -> None:
     if config.episodes is not None:
         check_integer("episodes", config.episodes, least=1)
     check_integer("seed", config.seed, least=0, most=LARGEST)
+    if not OmegaConf.is_dict(config.weights):
+        given = ", ".join(f"weights.{name}=PATH" for name in config.agents)
+        raise ConfigError(f"weights={config.weights} must be given by the agent that it is of: {given}")
+    for name, agent in config.agents.items():
+        check_integer(f"agents.{name}.episodes", agent.episodes, least=1)
     output = find_output(config.output, ".md")
     cells = {name: list(read_cells(config, name)) for name in chosen_tables(config)}
     jobs = dict.fromkeys(cell.job for each in cells.values() for cell in each if cell.job)
@@ -114,7 +120,8 @@ def build(config: DictConfig, job: Job) -> tuple[Agent, Rollout, list[Perturbati
     base, overrides = EVALUATION, list(config.agents[job.agent].overrides)
     if agent := read_weights(path, key).config:
         source, row = f"{key}={path}", hydra.compose(EVALUATION, overrides)
-        base, overrides = store_base(in_world_of(row, agent, source), source, config.trust), []
+        base = store_base(in_world_of(row, agent, source), source, config.trust)
+        overrides = [each for each in overrides if key_of(each) not in ("experiment", "ablation", *AGENT_KEYS)]
     evaluation = hydra.compose(base, [*overrides, *job.overrides])
     evaluation.weights, evaluation.device = path, config.device
     return build_evaluation(evaluation, key)

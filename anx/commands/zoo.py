@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from anx.agent.agent import Agent
 from anx.commands.output import find_output
-from anx.commands.playing import Inputs, build, meanings, play
+from anx.commands.playing import Inputs, build, check_inputs, meanings, play
 from anx.errors import ConfigError
 from anx.experiment.config.values import check_integer
 from anx.experiment.files.weights import identify_weights
@@ -38,6 +38,7 @@ def reproduce_zoo(config: DictConfig) -> None:
     if config.episodes is not None:
         check_integer("episodes", config.episodes, least=1)
     check_integer("seed", config.seed, least=0, most=LARGEST)
+    check_inputs(config)
     table, output = find_output(config.table, ".yaml", "table"), find_output(config.output, ".md")
     zoo = read_table()
     # All at once: what is wrong must not show after hours.

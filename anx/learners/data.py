@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+from omegaconf import DictConfig
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
+from anx.errors import ConfigError
 from anx.seeds import TRAINING, derive_seed
 
 
@@ -42,6 +44,19 @@ def generation_seeds(seed: int, first: int, *, fresh: bool = True) -> DataLoader
         fresh: whether each has another one.
     """
     return DataLoader(_Generations(seed, first, fresh), batch_size=None)
+
+
+def check_generations(trainer: DictConfig) -> None:
+    """ConfigError where Lightning would make one step of several generations, or begin their seeds anew after some."""
+    batches = trainer.get("accumulate_grad_batches", 1)
+    if batches != 1:
+        raise ConfigError(f"trainer.accumulate_grad_batches={batches} must be 1: a step is a generation")
+    for key in ("limit_train_batches", "overfit_batches"):
+        if key in trainer:
+            raise ConfigError(
+                f"trainer.{key}={trainer[key]} must be left out: after so many generations their episodes would come "
+                "again; trainer.max_steps says how many there are"
+            )
 
 
 def one_seed(seed: int, stream: int) -> DataLoader[int]:

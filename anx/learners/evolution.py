@@ -22,11 +22,11 @@ from anx.errors import ConfigError
 from anx.internal.lightning import count_steps_by_hand
 from anx.learners.average import RunningAverage
 from anx.learners.base import Learner, Metric, Need, Parts, Words, check_counts
-from anx.learners.data import generation_seeds
+from anx.learners.data import check_generations, generation_seeds
 from anx.learners.diagnostics import OF_CLUSTERS, Totals, rank_correlation
 from anx.learners.optimizer import SolverOptimizer
 from anx.learners.sharing import Sharing, check_sharing, group_of, rank_within
-from anx.learners.spare import Spare
+from anx.learners.spare import Spare, check_spare
 from anx.population import in_order
 from anx.rollout.base import Episodes
 from anx.rollout.sharded import PopulationsDifferError, Sharded
@@ -106,8 +106,6 @@ class Evolution(Learner):
             raise ConfigError(f"optimizer.{error}") from None
         solver = self.optimizer.solver
         if spare:
-            if not isinstance(spare, Spare):  # plain values: learner=evolution builds nothing of them
-                raise ConfigError(f"learner.spare={spare} needs learner=safe")
             spare.check(self.agent, solver)
         check_sharing(episodes, group_size, solver)
         self.group = group_of(episodes, group_size, solver.popsize)
@@ -120,15 +118,8 @@ class Evolution(Learner):
                 f"optimizer={config.optimizer._target_} is no search, which learner={cls.__name__} needs; "
                 "optimizer=adam is for learner=cloning"
             )
-        batches = config.trainer.get("accumulate_grad_batches", 1)
-        if batches != 1:
-            raise ConfigError(f"trainer.accumulate_grad_batches={batches} must be 1: a step is a generation")
-        for key in ("limit_train_batches", "overfit_batches"):
-            if key in config.trainer:
-                raise ConfigError(
-                    f"trainer.{key}={config.trainer[key]} must be left out: a generation's episodes would come again; "
-                    "trainer.max_steps counts generations"
-                )
+        check_generations(config.trainer)
+        check_spare(config.learner)
         if 1 < config.optimizer.popsize < processes:
             raise ConfigError(
                 f"optimizer.popsize={config.optimizer.popsize} must be at least {processes}: a candidate for each of "

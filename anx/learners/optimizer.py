@@ -13,6 +13,8 @@ from anx.population import get_vector
 from anx.solvers.base import Array, Solver
 from anx.solvers.state import take, to_arrays, to_tensors
 
+HOPELESS = -1e9  # told of all where all are broken: lower than any return, and whole, so that their spread is 0
+
 
 class SolverOptimizer(torch.optim.Optimizer):
     """A solver that searches over a module's parameters. Fitness is maximised. A generation is
@@ -87,7 +89,7 @@ class SolverOptimizer(torch.optim.Optimizer):
         broken = ~np.isfinite(fitness)
         self.nan_count = int(broken.sum())
         if self.nan_count == len(fitness):
-            return np.zeros_like(fitness)
+            return np.full_like(fitness, HOPELESS)
         worst, best = fitness[~broken].min(), fitness[~broken].max()
         return np.where(broken, worst - (best - worst) - 1, fitness)
 

@@ -4,6 +4,7 @@ from contextlib import closing
 
 import numpy as np
 import torch
+from omegaconf import DictConfig
 from torch import Tensor
 
 from anx.agent.agent import Agent
@@ -70,6 +71,12 @@ class Spare:
             _, strengths, directions = np.linalg.svd(decisions.double().cpu().numpy(), full_matrices=False)
         noise = 10 * torch.finfo(decisions.dtype).eps * strengths[0]  # below it a direction is anything
         return directions[strengths > noise][: self.directions]
+
+
+def check_spare(learner: DictConfig) -> None:
+    """ConfigError where a learner's configuration has something to spare that stays plain values."""
+    if learner.get("spare") is not None and not learner.get("_recursive_", True):
+        raise ConfigError(f"learner.spare={learner.spare} needs learner=safe")
 
 
 def decide(agent: Agent, world: World, observation: Tensor) -> tuple[Tensor, float]:

@@ -12,7 +12,7 @@ from anx.experiment.file_base import read_override
 from anx.experiment.files.trust import check_overrides
 from anx.progress import clock
 from anx.signals import Interrupted
-from anx.sweep.command import FOLDERS, Flags, check_override, is_of_hydra
+from anx.sweep.command import FOLDERS, OWN_KEYS, Flags, check_override, is_of_hydra
 from anx.sweep.distribution import Point
 from anx.sweep.file import SweepFile
 from anx.sweep.folder import claim, read_points, write_points, write_tables
@@ -53,6 +53,8 @@ class Sweep:
         flags: Flags = NO_FLAGS,
     ) -> None:
         keys = [check_override(override, file.path, file.parameters) for override in overrides]
+        if own := sorted(set(file.parameters) & set(OWN_KEYS)):
+            raise ConfigError(f"{file.path}: parameters.{own[0]} can't be swept: it is set by the sweep")
         check_overrides(overrides_of(file), str(file.path), read_override(overrides, "trust") or ())
         self.file = file
         self.folder = folder

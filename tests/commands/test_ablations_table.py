@@ -151,6 +151,7 @@ def test_other_episodes_and_other_agents_are_played_anew_and_nothing_is_forgotte
         ("episodes=0", "episodes=0 must be an integer, at least 1"),
         ("output=table.txt", "output=table.txt must end in .md"),
         ("device=tpu", "device=tpu is unknown; allowed: cpu, cuda"),
+        ("inputs=null", "inputs=None must be lists of anx.evaluate's overrides by name"),
     ],
 )
 def test_what_cannot_be_played_or_written_is_refused_in_one_line(reproduce, played, capsys, argument, says):

@@ -237,6 +237,10 @@ def test_an_agent_that_its_file_describes_plays_as_it_is_in_the_world_of_the_tab
     monkeypatch.setattr(anx.commands.reproduce, "evaluate", lambda *_: Evaluation(torch.ones(2), torch.ones(2), 1.0))
     reproduce(f"weights.cartpole={path}", "tables=[cartpole]")
     assert [config.pooler.gain for config in configs] == [0.7, 0.7, 0.5, 0.5]  # 0.5 is what these columns say
+    configs.clear()
+    own = "agents.cartpole.overrides=['+experiment=cartpole','pooler.gain=0.6','env.max_steps=1000']"
+    reproduce(f"weights.cartpole={path}", "tables=[cartpole]", own)
+    assert [config.pooler.gain for config in configs] == [0.6, 0.6, 0.5, 0.5]
     assert {config.pooler.num_queries for config in configs} == {4}
     assert {config.env.max_steps for config in configs} == {1000}
 
@@ -259,6 +263,24 @@ def test_an_agent_of_another_kind_than_the_rows_is_refused(reproduce, played, ca
         reproduce(f"weights.{key}={path}")
     assert end.value.code == 2
     assert f"error: weights.{key}={path} {says}" in capsys.readouterr().err
+    assert played == []
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (
+            "weights=anx:cartpole",
+            "weights=anx:cartpole must be given by the agent that it is of: weights.cartpole=PATH, ",
+        ),
+        ("agents.cartpole.episodes=abc", "agents.cartpole.episodes=abc must be an integer, at least 1"),
+    ],
+)
+def test_what_no_table_can_be_of_is_refused_in_one_line(reproduce, played, capsys, given, says):
+    with pytest.raises(SystemExit) as end:
+        reproduce(given)
+    assert end.value.code == 2
+    assert capsys.readouterr().err.startswith(f"error: {says}")
     assert played == []
 
 

@@ -102,6 +102,9 @@ def test_without_an_agent_the_page_is_written_of_what_is_known(monkeypatch, play
         ("episodes=0", "episodes=0 must be an integer, at least 1"),
         ("output=zoo.txt", "output=zoo.txt must end in .md"),
         ("table=zoo.csv", "table=zoo.csv must end in .yaml"),
+        ("inputs=5", "inputs=5 must be lists of anx.evaluate's overrides by name"),
+        ("inputs.plain=5", "inputs={'plain': 5, "),
+        ("inputs.plain=['seed=3']", "inputs.plain=['seed=3'] must leave out seed=3: it is of the whole table"),
     ],
 )
 def test_what_cannot_be_played_or_written_is_refused_in_one_line(monkeypatch, played, capsys, argument, says):

@@ -192,6 +192,16 @@ def test_a_step_of_the_mean_is_of_one_search_and_a_jump_to_another_is_none():
     assert (np.abs(steps).max(1) > 0).all()
 
 
+def test_a_search_that_is_broken_as_a_whole_wins_against_none_however_low_the_returns():
+    optimizer = search_by(Halving, search=partial(PGPE, popsize=8), popsize=8, searches=2, turn=2)
+    for generation in range(4):  # two of the first search, two of the second
+        broken = generation < 2
+        run(optimizer, 1, fitness=lambda x, broken=broken: torch.full((len(x),), float("nan") if broken else -20.5))
+    assert optimizer.solver.statistics()["searches"] == 1
+    run(optimizer, 1)
+    assert optimizer.solver.mean_of == 1
+
+
 def test_a_population_is_told_once():
     optimizer = search_by(CMAES, popsize=12)
     with pytest.raises(RuntimeError, match="nobody asked"):

@@ -110,8 +110,6 @@ def test_who_can_not_spare_is_told(agent):
     numbers, _ = build(("scalar", "lstm", "attention", "linear", "linear"))
     with pytest.raises(ConfigError, match=r"^learner\.spare=Spare must be null: this agent presses no buttons$"):
         Spare(3).check(numbers, genetic)
-    with pytest.raises(ConfigError, match=r"^learner\.spare=\{.*\} needs learner=safe$"):
-        build_learner(compose("optimizer=genetic", "learner.spare={_target_: anx.learners.spare.Spare}"))
     with pytest.raises(ConfigError, match=r"^learner\.spare=Spare must be null: this agent presses no buttons$"):
         build_learner(compose("+budget=smoke", "learner=safe", "optimizer=genetic"))
     assert not NUMBERS.spec.discrete

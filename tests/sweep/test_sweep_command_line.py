@@ -132,6 +132,11 @@ LINES = {
     "a count that is none": (["sweep.yaml", "count=0"], {}, ["count=0", "at least 1"]),
     "a search without a number of runs": (["sweep.yaml"], {"method": "random"}, ["method=random", "count=N"]),
     "a key that is swept": (["sweep.yaml", "seed=3"], {}, ["seed=3", "swept by sweep.yaml"]),
+    "a swept folder": (
+        ["sweep.yaml"],
+        {"parameters": {"run_dir": {"values": ["a", "b"]}}},
+        ["sweep.yaml: parameters.run_dir can't be swept: it is set by the sweep"],
+    ),
     "several values": (["sweep.yaml", "neuron=lstm,gru"], {}, ["neuron=lstm,gru", "several values"]),
     "a folder for every run": (["sweep.yaml", "hydra.sweep.dir=x"], {}, ["hydra.sweep.dir", "folder=PATH"]),
     "an option": (["sweep.yaml", "-m"], {}, ["-m is no option", "--help"]),

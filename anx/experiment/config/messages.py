@@ -55,7 +55,8 @@ def is_mendable(cause: BaseException | None) -> bool:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError | RuntimeError) and "allocate memory" in str(error)  # torch: RuntimeError
+    """Whether an error is numpy's, MemoryError, or torch's, a RuntimeError, that says it."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
 
 
 def one_line(error: BaseException) -> str:
