@@ -29,7 +29,7 @@ from anx.experiment.compose import (
 )
 from anx.experiment.config.check import check
 from anx.experiment.config.messages import config_errors
-from anx.experiment.config.values import check_integer, check_types
+from anx.experiment.config.values import check_integer, check_once, check_types
 from anx.experiment.evaluation import build_evaluation
 from anx.experiment.folder import AGENT
 from anx.perturb.base import Perturbation
@@ -195,8 +195,7 @@ def _perturbations(asked: Perturbations, module: Agent, config_dir: str | PathLi
     if isinstance(asked, str):
         raise ConfigError(f"perturbations={asked} must be a list of names, [{asked!r}], or options by name")
     options = asked if isinstance(asked, Mapping) else {each: {} for each in asked if isinstance(each, str)}
-    if twice := sorted({each for each in options if list(asked).count(each) > 1}):
-        raise ConfigError(f"perturbations={asked} names {', '.join(twice)} twice; each can be chosen once")
+    check_once([each for each in asked if isinstance(each, str)], f"perturbations={asked}")
     configs = compose_perturbations(options, config_dir) if options else {}
     check_types({"perturbations": {name: OmegaConf.to_container(each, resolve=True) for name, each in configs.items()}})
     built: list[tuple[str, Perturbation]] = []

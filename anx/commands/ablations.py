@@ -118,9 +118,8 @@ def write(config: DictConfig, runs: list[Run], output: Path | None) -> None:
 def markdown(config: DictConfig, runs: list[Run], csv: str) -> str:
     """The tables, how they were made, and what the runs have in common."""
     folder, inputs = Path(str(config.sweep)), config.inputs
-    given = [override("sweep", config.sweep), f"episodes={config.episodes}", override("output", config.output)]
-    if config.seed:
-        given.insert(2, f"seed={config.seed}")
+    played = [f"episodes={config.episodes}", *([f"seed={config.seed}"] if config.seed else [])]
+    given = [override("sweep", config.sweep), *played, override("output", config.output)]
     identity = yaml.safe_load((folder / "sweep.yaml").read_text(encoding="utf-8"))
     parts = [
         INTRODUCTION.format(name=folder.name, episodes=config.episodes, seed=config.seed, csv=csv),

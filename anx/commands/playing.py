@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
@@ -20,7 +20,7 @@ from anx.rollout.evaluation import evaluate, summarise
 from anx.views.table import Table
 from anx.zoo.table import Score
 
-OF_TABLES = ("weights", "episodes", "seed", "device", "output")
+OF_TABLES = ("weights", "episodes", "seed", "device", "output")  # keys of anx.evaluate that a table says for all
 Inputs = Mapping[str, Sequence[str]]  # what befalls the inputs: a name, and overrides of anx.evaluate
 
 
@@ -34,8 +34,7 @@ class Playable(NamedTuple):
 
 def check_inputs(config: DictConfig) -> None:
     """ConfigError unless a table's configuration says in `inputs` what befalls the inputs, nothing of the table's."""
-    inputs: Any = OmegaConf.to_container(OmegaConf.create({"inputs": config.inputs}), resolve=True)
-    inputs = inputs["inputs"]
+    inputs = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))["inputs"]
     if not fits(inputs, dict[str, list[str]]):
         raise ConfigError(f"inputs={inputs} must be lists of anx.evaluate's overrides by name, {{plain: []}}")
     for name, overrides in inputs.items():

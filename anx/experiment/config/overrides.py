@@ -8,9 +8,9 @@ from hydra.errors import OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import GrammarParseError
 
-from anx.errors import ConfigError
 from anx.experiment.config.command_line import quote
 from anx.experiment.config.own_configs import config_folders
+from anx.experiment.config.values import check_once
 
 CLUSTER = "rollout=cluster"
 
@@ -60,8 +60,7 @@ def _choice(override: str) -> str:
     if parsed.is_sweep_override() or isinstance(value, str | dict):
         return override
     if isinstance(value, list):
-        if twice := sorted({str(each) for each in value if value.count(each) > 1}):
-            raise ConfigError(f"{override} names {', '.join(twice)} twice; each can be chosen once")
+        check_once(value, override)
         if all(isinstance(each, str) for each in value):
             return override
         return f"{key}=[{','.join(quote(str(each)) for each in value)}]"

@@ -109,6 +109,12 @@ def check_integer(key: str, value: object, least: int, most: int = MOST_INTEGER)
         raise ConfigError(f"{key}={value} must be an integer, at most {most}")
 
 
+def check_once(names: Sequence[object], said: str) -> None:
+    """ConfigError where a name comes more than once in what is said: it would be chosen once."""
+    if twice := sorted({str(each) for each in names if names.count(each) > 1}):
+        raise ConfigError(f"{said} names {', '.join(twice)} twice; each can be chosen once")
+
+
 def fits(value: object, hint: object) -> bool:
     """Whether a value from a config fits a type annotation; annotations that configs cannot express fit anything."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
