@@ -218,7 +218,7 @@ class Learner(LightningModule):
         agent = get_vector(self.agent).unsqueeze(0)  # [1, D]
         with torch.autocast(agent.device.type, enabled=False):  # `trainer.precision` is the training's
             return {
-                name: self.rollout(agent, episodes, seed, perturbations).returns[0]
+                name: self.rollout(agent, episodes, seed, perturbations, repeated=True).returns[0]
                 for name, perturbations in self.validations.items()
             }
 

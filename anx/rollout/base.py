@@ -41,6 +41,7 @@ class Rollout(ABC):
         perturbations: Sequence[Perturbation] = (),
         *,
         training: bool = False,
+        repeated: bool = False,
         candidates: int | None = None,
         group: Tensor | None = None,
         groups: int | None = None,
@@ -57,6 +58,8 @@ class Rollout(ABC):
             seed: of the episodes; the same seed gives the same ones.
             perturbations: of the inputs and of the actions, in this order.
             training: whether it is training.
+            repeated: whether a single candidate is played like this time and again, as validations do: it is worth
+                compiling, then.
             candidates: P, or, of a part of a generation, the generation's.
             group: each candidate's [P], from 0. Those of one group play the same episodes, those of another others: the
                 r-th of a candidate is number group * R + r of the seed's. None: all are group 0.

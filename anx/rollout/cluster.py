@@ -53,12 +53,13 @@ class ClusterRollout(Rollout):
         perturbations: Sequence[Perturbation] = (),
         *,
         training: bool = False,
+        repeated: bool = False,
         candidates: int | None = None,
         group: Tensor | None = None,
         groups: int | None = None,
     ) -> Episodes:
         if (candidates or len(population)) == 1:
-            return self._rollout(population, episodes, seed, perturbations, training=training)
+            return self._rollout(population, episodes, seed, perturbations, training=training, repeated=repeated)
         if self._engine is None:
             self._engine = self._open_engine()
         common = Common(

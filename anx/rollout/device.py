@@ -35,9 +35,9 @@ class DeviceRollout(Rollout, Generic[State]):
     Args:
         agent: the module whose parameters the population's vectors are.
         env: an environment written in torch (see `anx.envs.cartpole`).
-        compile: true, false, or `auto`: compiled where more than one candidate and a hundred jobs are (those of all
-            processes counted) and a C++ compiler (on CUDA: Triton) works: compiling takes about 10 seconds, which a
-            training gets back in ten generations and an evaluation never does.
+        compile: true, false, or `auto`: compiled where a hundred jobs are (those of all processes counted), of several
+            candidates or played time and again, and a C++ compiler (on CUDA: Triton) works: compiling takes about 10
+            seconds, which a training gets back in ten generations or four validations and an evaluation never does.
         compact_every: steps between two looks for episodes that have ended.
         lanes: T of a compiled rollout. Few lanes waste little when episodes end; each row has a copy of its
             candidate's parameters.
@@ -76,6 +76,7 @@ class DeviceRollout(Rollout, Generic[State]):
         perturbations: Sequence[Perturbation] = (),
         *,
         training: bool = False,
+        repeated: bool = False,
         candidates: int | None = None,
         group: Tensor | None = None,
         groups: int | None = None,
@@ -83,15 +84,15 @@ class DeviceRollout(Rollout, Generic[State]):
         with torch.inference_mode():
             threads = count_threads(self.threads)
             rolling = Rolling(self.agent, self.env, population, episodes, seed, perturbations, threads, group, groups)
-            compiles = self.compiles(candidates or len(population), episodes)
+            compiles = self.compiles(candidates or len(population), episodes, repeated)
             compiled = self._compiled(rolling, population, perturbations) if compiles else None
             rolling.play(compiled or rolling.plain, self.compact_every)
         returns, lengths = rolling.returns, rolling.lengths
         return Episodes(returns.view(len(population), episodes), lengths.view(len(population), episodes))
 
-    def compiles(self, candidates: int, episodes: int) -> bool:
+    def compiles(self, candidates: int, episodes: int, repeated: bool = False) -> bool:
         """Whether a generation of so many candidates, each with so many episodes, is compiled."""
-        return self.compile.applies(candidates > 1 and candidates * episodes >= COMPILED_JOBS)
+        return self.compile.applies((repeated or candidates > 1) and candidates * episodes >= COMPILED_JOBS)
 
     def _compiled(
         self, rolling: Rolling[State], population: Tensor, perturbations: Sequence[Perturbation]

@@ -84,6 +84,7 @@ class HostRollout(Rollout):
         perturbations: Sequence[Perturbation] = (),
         *,
         training: bool = False,
+        repeated: bool = False,
         candidates: int | None = None,
         group: Tensor | None = None,
         groups: int | None = None,

@@ -266,3 +266,17 @@ def test_all_validations_are_shuffled_by_the_same_perturbation(monkeypatch, tmp_
     monkeypatch.setattr(DeviceRollout, "__call__", listening)
     run(tmp_path, "trainer.max_steps=4")
     assert len(given) == 1
+
+
+def test_validations_and_the_final_test_are_played_as_compiled_steps_where_training_is(monkeypatch, tmp_path):
+    """Step by step, one takes 50 times as long."""
+    single, compiles = [], DeviceRollout.compiles
+
+    def listening(self, candidates, episodes, *repeated):
+        if candidates == 1:
+            single.append((episodes, compiles(self, candidates, episodes, *repeated)))
+        return False  # compiling takes seconds
+
+    monkeypatch.setattr(DeviceRollout, "compiles", listening)
+    run(tmp_path, "trainer.max_steps=4", "learner.validation_episodes=100", "learner.test_episodes=101")
+    assert set(single) == {(100, True), (101, True)}

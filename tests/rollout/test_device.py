@@ -76,12 +76,14 @@ def test_a_compiled_rollout_gives_the_returns_of_an_eager_one_for_any_number_of_
         assert torch.equal(ours.steps, theirs.steps)
 
 
-def test_auto_compiles_only_for_populations_of_a_hundred_jobs():
+def test_auto_compiles_only_a_hundred_jobs_of_several_candidates_or_of_one_played_time_and_again():
     agent, _ = make_agent()
     rollout = DeviceRollout(agent, CartPoleSwingUpHarder())
     assert not rollout.compiles(1, 4000)
     assert not rollout.compiles(6, 16)
     assert rollout.compiles(7, 16)
+    assert not rollout.compiles(1, 99, repeated=True)
+    assert rollout.compiles(1, 100, repeated=True)
 
 
 @pytest.mark.parametrize("compact_every", [1, 7, 1000])
