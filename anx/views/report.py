@@ -8,6 +8,7 @@ from typing import NamedTuple, TypedDict, cast
 
 from jinja2 import Environment
 
+from anx.errors import ConfigError
 from anx.files import write_whole
 from anx.perturb.inputs import Shuffle
 from anx.rollout.base import Rollout
@@ -127,7 +128,7 @@ def render(folder: Path, run: Run) -> str:
 
 def words_in(folder: Path) -> tuple[str | None, str | None]:
     """What a run's report.json calls a step of the training, and several; None where it does not say it."""
-    report = cast(Mapping[str, object], read_json(folder / "report.json") or {})
+    report = read_report(folder) or {}
     agent = cast(Mapping[str, object], report.get("agent") or {})
     step = next((key for key in agent if key not in ("chosen_by", "score")), None)
     steps = next((key for key, value in report.items() if isinstance(value, int) and key != "seed"), None)
@@ -136,7 +137,7 @@ def words_in(folder: Path) -> tuple[str | None, str | None]:
 
 def read_final(folder: Path, run: Run) -> Final | None:
     """What a run's report.json says, whatever names its learner has; None before the run has ended."""
-    report = cast(Mapping[str, object] | None, read_json(folder / "report.json"))
+    report = read_report(folder)
     if report is None:
         return None
     agent = cast(Mapping[str, object] | None, report.get("agent"))
@@ -157,9 +158,20 @@ def last_validation(rows: Sequence[Row]) -> dict[str, float]:
     return {}
 
 
+def read_report(folder: Path) -> Mapping[str, object] | None:
+    """What a run's report.json holds; None where there is none."""
+    report = read_json(folder / "report.json")
+    if not (report is None or isinstance(report, dict)):
+        raise ConfigError(f"{folder / 'report.json'} is no run's: it must hold an object")
+    return report
+
+
 def read_json(path: Path) -> object:
     """What a file holds; None where there is none."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} can't be read as JSON ({error})") from None
 
 
 def data_uri(path: Path) -> str | None:

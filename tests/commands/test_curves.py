@@ -4,6 +4,7 @@ import pytest
 
 import anx.commands.curves
 from anx.commands.curves import label_runs
+from anx.views.figures import read_metrics
 
 ROWS = "step,train/env_steps,validation/shuffled_mean\n0,10,1\n1,20,2\n"
 
@@ -63,3 +64,24 @@ def test_what_can_not_be_drawn_is_said_in_one_line(draw, capsys, arguments, says
     error = capsys.readouterr().err
     assert error.startswith(f"error: {says}")
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"step,loss\n0,1\n1,much\n", "runs/a/metrics.csv, line 3: loss=much is no number"),
+        (b"step,loss\n0,1,2\n", "runs/a/metrics.csv, line 2: beyond the header=['2'] is no number"),
+        (b"\xff\xfe\x00", "runs/a/metrics.csv is no table of metrics ("),
+    ],
+)
+def test_a_file_that_no_run_has_logged_is_refused_in_one_line(draw, tmp_path, capsys, content, says):
+    (tmp_path / "runs" / "a" / "metrics.csv").write_bytes(content)
+    assert draw("runs/a", "--y", "loss") == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {says}")
+    assert error.count("\n") == 1
+
+
+def test_a_last_row_that_was_cut_off_is_left_out(tmp_path):
+    (tmp_path / "metrics.csv").write_text(ROWS + "2,3")
+    assert [row["step"] for row in read_metrics(tmp_path / "metrics.csv")] == ["0", "1"]

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 import anx.commands.report
 from anx.commands.report import write_report
 from anx.commands.run import train
+from anx.errors import ConfigError
 from anx.experiment.files.weights import write_agent
 from anx.files import write_whole
 from anx.views.report import flatten
@@ -204,6 +205,18 @@ def test_a_folder_that_is_no_runs_is_refused_in_one_line(tmp_path, monkeypatch, 
     error = capsys.readouterr().err
     assert error.startswith(f"error: RUN_FOLDER={tmp_path} is no run's folder")
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [("{", "can't be read as JSON ("), ("[]", "is no run's: it must hold an object")]
+)
+def test_a_final_evaluation_that_no_run_wrote_is_refused_in_one_line(finished, tmp_path, content, says):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    (folder / "report.json").write_text(content)
+    with pytest.raises(ConfigError) as error:
+        write_report(folder, figures=False, film=False)
+    assert str(error.value).startswith(f"{folder / 'report.json'} {says}")
+    assert "\n" not in str(error.value)
 
 
 def test_nested_values_are_flattened_to_dotted_keys():

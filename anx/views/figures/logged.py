@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -31,9 +31,30 @@ SCALES = {
 
 
 def read_metrics(path: Path) -> list[dict[str, str]]:
-    """The rows of a run's metrics.csv; a value that a step lacks is empty."""
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+    """The rows of a run's metrics.csv; a value that a step lacks is empty, a last row that was cut off is left out.
+
+    Raises:
+        ConfigError: it holds what no run has logged.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, restkey="beyond the header"))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path} is no table of metrics ({error})") from None
+    if rows and None in rows[-1].values():  # every row that was written whole has all columns
+        rows.pop()
+    for line, row in enumerate(rows, start=2):
+        for name, value in row.items():
+            check_number(value, f"{path}, line {line}: {name}")
+    return rows
+
+
+def check_number(value: object, key: str) -> None:
+    """ConfigError unless a value of metrics.csv is a number, or lacking."""
+    try:
+        float(cast(str, value) or 0)
+    except (TypeError, ValueError):  # a list: of values behind the last column
+        raise ConfigError(f"{key}={value} is no number") from None
 
 
 def find_scale(x: str) -> Scale:
