@@ -94,7 +94,8 @@ class LSTMNeuron(nn.Module):
         cell, carried = self.cell, [each.reshape(1, batch * count, -1) for each in state]
         other = torch.zeros_like(cell.bias_ih) if cell.bias_hh is None else cell.bias_hh
         weights = [cell.weight_ih, cell.weight_hh, cell.bias_ih, other]
-        keys, hidden, memory = torch.lstm(seen, carried, weights, True, 1, 0.0, self.training, False, False)
+        with torch.autocast("cpu", enabled=False):  # in half precision some processors can't: those without AVX-512
+            keys, hidden, memory = torch.lstm(seen, carried, weights, True, 1, 0.0, self.training, False, False)
         keys = keys.view(steps, batch, count, -1).transpose(0, 1)
         return keys, inputs, (hidden.view(batch, count, -1), memory.view(batch, count, -1))
 
